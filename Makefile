@@ -1,0 +1,54 @@
+# Every target works as the first command in a fresh clone: what it needs, it installs into .venv, once.
+# A stamp file per set of tools keeps later runs quick; changing pyproject.toml makes them install again.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check -qq install
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check format bench clean
+
+help: ## show the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## serve the demo and print its address (ARGS="--port 9000" goes to gai-stream serve)
+	@$(PY) -m gai_stream serve $(ARGS)
+
+test: $(VENV)/.test ## run the tests (ARGS="tests/test_sse.py -k bom" goes to pytest)
+	@$(PY) -m pytest $(ARGS)
+
+check: $(VENV)/.lint ## check format, lint, types and the import contract
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports --no-logo --no-cache
+
+format: $(VENV)/.lint ## format the code and mend what the linter can mend
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+bench: $(VENV)/.bench ## run the benchmarks, print their table and write benchmarks/RESULTS.md
+	@$(PY) -m benchmarks.table $(ARGS)
+
+clean: ## remove the environments and every cache
+	rm -rf .venv .venv-lowest .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit("needs Python 3.11 or newer; name yours: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv --clear $(VENV)
+
+$(VENV)/.demo: pyproject.toml | $(PY)
+	@echo "installing the demo into $(VENV) ..."
+	@$(PIP) --editable '.[serve]'
+	@touch $@
+
+# The tools are dependency groups, which the pip that comes with Python 3.11 and 3.12 cannot read yet.
+$(VENV)/.test $(VENV)/.lint $(VENV)/.bench: $(VENV)/.%: pyproject.toml | $(PY)
+	@echo "installing the $* tools into $(VENV) ..."
+	@$(PIP) 'pip>=25.1'
+	@$(PIP) --editable '.[compression,serve]' --group $*
+	@touch $@

@@ -1,0 +1,18 @@
+"""Streams as ASGI responses: a plain ASGI application each, and a `Response` in Starlette and FastAPI routes."""
+
+from .handlers import ndjson_handler, sse_handler
+from .negotiation import last_event_id
+from .report import Summary
+from .response import StreamResponse
+from .streams import ndjson_response, sse_response, stream_response
+
+__all__ = [
+    "StreamResponse",
+    "Summary",
+    "last_event_id",
+    "ndjson_handler",
+    "ndjson_response",
+    "sse_handler",
+    "sse_response",
+    "stream_response",
+]

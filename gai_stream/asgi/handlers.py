@@ -1,0 +1,154 @@
+"""Whole endpoints out of a provider and a request parser."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from typing import Any, Protocol, TypeVar
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gai_stream.exceptions import ProviderError, StreamError
+
+from .errors import ErrorAnswer, answer, refuse
+from .headers import CORSRule, header
+from .response import StreamResponse
+from .streams import ndjson_response, sse_response
+
+__all__ = ["Prepare", "StreamingProvider", "ndjson_handler", "sse_handler"]
+
+Asked = TypeVar("Asked")
+Asked_contra = TypeVar("Asked_contra", contravariant=True)
+Prepare = Callable[[Request], Asked | Awaitable[Asked]]
+
+
+class StreamingProvider(Protocol[Asked_contra]):
+    """Whoever turns a request into a stream; every provider of `gai_stream.providers` is one."""
+
+    def stream(self, request: Asked_contra, /) -> AsyncIterable[Any] | Iterable[Any]:
+        """Return the stream of an answer."""
+        ...
+
+
+class _BodyTooLarge(Exception):
+    pass
+
+
+def sse_handler(
+    provider: StreamingProvider[Asked],
+    prepare: Prepare[Asked],
+    *,
+    methods: Iterable[str] = ("GET", "POST"),
+    max_body_size: int = 1 << 20,
+    **options: Any,
+) -> ASGIApp:
+    """Return an ASGI application that answers with the provider's stream as Server-Sent Events.
+
+    `prepare(request)`, which may be async, turns the Starlette request into what the provider takes. What it raises
+    is the client's fault and becomes 400 with the reason (its own status for an HTTPException or ProviderError); what
+    the provider raises before its first event becomes the provider's own status, with Retry-After. Other methods get
+    405, a body of more than `max_body_size` bytes 413. The options are those of `sse_response`. Use it as a Starlette
+    `Route("/chat", sse_handler(...))`, a mount, or the whole application.
+    """
+    return _Handler(provider, prepare, sse_response, methods, max_body_size, options)
+
+
+def ndjson_handler(
+    provider: StreamingProvider[Asked],
+    prepare: Prepare[Asked],
+    *,
+    methods: Iterable[str] = ("GET", "POST"),
+    max_body_size: int = 1 << 20,
+    **options: Any,
+) -> ASGIApp:
+    """Return an ASGI application that answers with the provider's stream as NDJSON. Otherwise as `sse_handler`."""
+    return _Handler(provider, prepare, ndjson_response, methods, max_body_size, options)
+
+
+class _Handler:
+    def __init__(
+        self,
+        provider: StreamingProvider[Any],
+        prepare: Prepare[Any],
+        respond: Callable[..., StreamResponse],
+        methods: Iterable[str],
+        max_body_size: int,
+        options: dict[str, Any],
+    ) -> None:
+        if not callable(getattr(provider, "stream", None)):
+            raise TypeError(f"provider must have a method `stream(request)`, which {type(provider).__name__} lacks")
+        if not callable(prepare):
+            raise TypeError(f"prepare must be callable, not {type(prepare).__name__}")
+        if isinstance(max_body_size, bool) or not isinstance(max_body_size, int) or max_body_size <= 0:
+            raise ValueError(f"max_body_size must be a whole number of bytes, 1 or more, not {max_body_size!r}")
+        # Wrong options are found here, not at the first request.
+        respond([], **options)
+        self._provider = provider
+        self._prepare = prepare
+        self._respond = respond
+        self._methods = {method.upper() for method in methods}
+        self._max_body_size = max_body_size
+        self._options = options
+        self._cors = CORSRule(options.get("cors", "*"))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError(f"this endpoint answers http requests, not {scope['type']!r}")
+        method = scope["method"]
+        if method not in self._methods and not (method == "OPTIONS" or (method == "HEAD" and "GET" in self._methods)):
+            allowed = ", ".join(sorted(self._methods))
+            refusal = refuse(405, f"use {allowed} here", headers={"allow": allowed})
+            await self._refuse(refusal, scope, receive, send)
+            return
+        if method in ("OPTIONS", "HEAD"):
+            # Neither may start a generation.
+            await self._respond([], **self._options)(scope, receive, send)
+            return
+        try:
+            request = await self._ask(scope, receive)
+        except _BodyTooLarge:
+            refusal = refuse(413, f"the body is larger than {self._max_body_size} bytes")
+            await self._refuse(refusal, scope, receive, send)
+        except ClientDisconnect:
+            return
+        except Exception as exc:  # noqa: BLE001 (answered, and logged)
+            await self._refuse(_bad_request(exc), scope, receive, send)
+        else:
+            try:
+                stream = self._provider.stream(request)
+            except Exception as exc:  # noqa: BLE001 (answered, and logged)
+                await self._refuse(answer(exc), scope, receive, send)
+            else:
+                await self._respond(stream, **self._options)(scope, receive, send)
+
+    async def _ask(self, scope: Scope, receive: Receive) -> Any:
+        size = 0
+        declared = header(scope, b"content-length") or b""
+        if declared.isdigit() and int(declared) > self._max_body_size:
+            raise _BodyTooLarge
+
+        async def limited() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > self._max_body_size:
+                raise _BodyTooLarge
+            return message
+
+        request = self._prepare(Request(scope, limited))
+        return await request if inspect.isawaitable(request) else request
+
+    async def _refuse(self, refusal: ErrorAnswer, scope: Scope, receive: Receive, send: Send) -> None:
+        response = Response(refusal.body, refusal.status)
+        response.raw_headers += [*refusal.headers.items(), *self._cors.headers(scope).items()]
+        await response(scope, receive, send)
+
+
+def _bad_request(exc: Exception) -> ErrorAnswer:
+    known = isinstance(exc, HTTPException | ProviderError)
+    if not known and isinstance(exc, StreamError | ValueError | LookupError | TypeError):
+        return refuse(400, str(exc) or type(exc).__name__)
+    return answer(exc)

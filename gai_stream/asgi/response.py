@@ -1,0 +1,283 @@
+"""The response that streams: first-byte gate, errors in band, disconnects, and one report at the end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterable, Iterable, Mapping
+from time import monotonic
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+from starlette.background import BackgroundTask
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from gai_stream.compression import Compressor, compressor, negotiate
+from gai_stream.events import EVENT_TYPES, Failure, TextDelta
+from gai_stream.exceptions import ProviderError, StreamTimeout
+from gai_stream.source import Lift, Source, check_stream
+from gai_stream.transform import Transform
+from gai_stream.writer import Framing, Writer, check_seconds
+
+from .errors import ErrorAnswer, answer, as_failure, single
+from .headers import CORS, CORSRule, RawHeaders, check_headers, header, merge
+from .negotiation import last_event_id
+from .report import OnEnd, Reason, Report
+
+__all__ = ["StreamResponse"]
+
+logger = logging.getLogger("gai_stream")
+
+_CLEANUP_TIMEOUT = 30.0
+"""Seconds that a stream's own clean-up may take once its client is served or gone."""
+
+_TURN = 0.005
+"""Seconds that a stream which never waits may hold the event loop: without a pause no disconnect is ever seen."""
+
+
+class _ClientGone(Exception):
+    """The server's `send` failed: nobody is there any more."""
+
+
+class StreamResponse(Response):
+    """Send a stream as it comes. A Starlette `Response`, and an ASGI application by itself; good for one request.
+
+    `sse_response`, `ndjson_response` and `stream_response` build it; their docstrings have the options. Headers leave
+    with the first byte, so that a source which fails before that becomes a real status with a JSON body.
+    """
+
+    def __init__(
+        self,
+        stream: AsyncIterable[Any] | Iterable[Any],
+        *,
+        framing: Framing,
+        encoder: Transform[Any, Any],
+        lift: Lift | None = None,
+        refusal: ErrorAnswer | None = None,
+        media_type: str | None = None,
+        vary: str | None = None,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        heartbeat: float | None = 15.0,
+        hold: float | None = 2.0,
+        flush_interval: float | None = None,
+        cors: CORS = "*",
+        send_timeout: float | None = 30.0,
+        compress: bool = False,
+        on_end: OnEnd | None = None,
+        background: BackgroundTask | None = None,
+    ) -> None:
+        check_stream(stream)
+        if isinstance(status, bool) or not isinstance(status, int) or not 200 <= status <= 599 or status in (204, 304):
+            raise ValueError(f"status must be an HTTP status that has a body, not {status!r}")
+        if hold != 0 or isinstance(hold, bool):
+            check_seconds("hold", hold)
+        if on_end is not None and not callable(on_end):
+            raise TypeError(f"on_end must be callable, not {type(on_end).__name__}")
+        self.status_code = status
+        self.background = background
+        self.raw_headers: RawHeaders = check_headers(headers)
+        self._stream = stream
+        self._encoder = encoder
+        self._lift = lift
+        self._refusal = refusal
+        self._cors = CORSRule(cors)
+        self._compress = compress
+        self._opens_at_once = hold == 0
+        self._writer = Writer(
+            self._transport,
+            framing,
+            heartbeat=heartbeat,
+            flush_interval=flush_interval,
+            send_timeout=send_timeout,
+            hold=hold or None,
+        )
+        self._send_timeout = send_timeout
+        self._defaults = {name.encode(): value.encode() for name, value in self._writer.headers.items()}
+        if media_type is not None:
+            self._defaults[b"content-type"] = media_type.encode()
+        if vary is not None:
+            self._defaults[b"vary"] = vary.encode()
+        self._report = Report(on_end) if on_end is not None else None
+        self._source: Source | None = None
+        self._scope: Scope = {}
+        self._compressor: Compressor | None = None
+        self._started = False
+        self._reason: Reason = "cancelled"
+        self._error: BaseException | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError(f"a StreamResponse answers http requests, not {scope['type']!r}")
+        if self._scope:
+            raise RuntimeError("a StreamResponse answers one request: make a new one for each")
+        self._scope = scope
+        self._server_send = send
+        if self._compress and (encoding := negotiate((header(scope, b"accept-encoding") or b"").decode("latin-1"))):
+            self._compressor = compressor(encoding)
+        try:
+            await self._respond(receive)
+        except _ClientGone:
+            self._reason = "disconnect"
+        finally:
+            await self._close()
+        if self.background is not None:
+            await self.background()
+
+    async def _respond(self, receive: Receive) -> None:
+        if self._scope["method"] == "OPTIONS":
+            self._reason = "not_started"
+            await self._answer(204, self._cors.preflight(self._scope))
+        elif self._refusal is not None:
+            self._reason = "refused"
+            await self._refuse(self._refusal)
+        elif self._scope["method"] == "HEAD":
+            self._reason = "not_started"
+            await self._send_start()
+            await self._send({"type": "http.response.body", "body": b""})
+        else:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._watch, receive, tasks.cancel_scope)
+                try:
+                    await self._serve()
+                except _ClientGone:
+                    self._reason = "disconnect"
+                tasks.cancel_scope.cancel()
+
+    async def _watch(self, receive: Receive, serving: anyio.CancelScope) -> None:
+        """Cancel everything when the client leaves, whatever the server's ASGI version says about `send`."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        if self._reason == "cancelled":
+            self._reason = "disconnect"
+        serving.cancel()
+
+    async def _serve(self) -> None:
+        try:
+            refusal = await self._deliver()
+        except StreamTimeout as exc:
+            self._reason, self._error = "timeout", exc
+            logger.warning("stream ended: %s", exc)
+            return
+        if refusal is not None:
+            self._reason = "refused"
+            await self._refuse(refusal)
+            return
+        self._reason = "complete" if self._error is None else "error"
+        if self._started:
+            tail = self._compressor.finish() if self._compressor is not None else b""
+            with anyio.move_on_after(self._send_timeout):
+                await self._send({"type": "http.response.body", "body": tail})
+        else:
+            # Nothing is left of what the client asked to go on with: this tells an EventSource to stay away.
+            await self._answer(204, {b"cache-control": b"no-store", **self._cors.headers(self._scope)})
+
+    async def _deliver(self) -> ErrorAnswer | None:
+        """Write the whole stream. Return the answer to give instead if it failed before the first byte."""
+        writer = self._writer
+        if self._opens_at_once:
+            await self._transport(b"")
+        async with writer:
+            try:
+                await self._pull()
+            except Exception as exc:
+                if exc is writer.failure:
+                    raise
+                self._error = single(exc)
+                if not writer.begun and not self._started:
+                    return answer(exc)
+                await self._write_event(as_failure(exc))
+            if not writer.begun and not self._started and self._error is None and last_event_id(self._scope):
+                return None
+            for message in self._encoder.finish():
+                await writer.write(message)
+            await writer.flush()
+            if not self._started:
+                await self._transport(b"")
+        return None
+
+    async def _pull(self) -> None:
+        """Pull the source dry, and write what it yields."""
+        self._source = Source(self._stream)
+        turn_ends = monotonic() + _TURN
+        async for batch in self._source:
+            for item in batch:
+                kind = type(item)
+                if self._lift is None or kind in EVENT_TYPES:
+                    await self._write_event(item)
+                elif kind is str:
+                    await self._write_event(TextDelta(item))
+                else:
+                    for lifted in self._lift.feed(item):
+                        await self._write_event(lifted)
+                if (now := monotonic()) >= turn_ends:
+                    await anyio.lowlevel.checkpoint()
+                    turn_ends = now + _TURN
+        if self._lift is not None:
+            for lifted in self._lift.finish():
+                await self._write_event(lifted)
+
+    async def _write_event(self, item: Any) -> None:
+        if self._report is not None:
+            self._report.add(item)
+        if type(item) not in EVENT_TYPES:
+            await self._writer.write(item)
+            return
+        if type(item) is Failure and not self._writer.begun and not self._started:
+            raise ProviderError(item.code, item.message, None, item.temporary, item.retry_after)
+        for message in self._encoder.feed(item):
+            await self._writer.write(message)
+
+    async def _transport(self, chunk: bytes) -> None:
+        if not self._started:
+            await self._send_start()
+        if self._compressor is not None and chunk:
+            chunk = self._compressor.compress(chunk)
+        await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+    async def _send_start(self) -> None:
+        self._started = True
+        headers = {**self._defaults, **self._cors.headers(self._scope)}
+        vary = [self._defaults.get(b"vary"), headers.get(b"vary")]
+        if self._compress:
+            vary.append(b"Accept-Encoding")
+        if self._compressor is not None:
+            headers[b"content-encoding"] = self._compressor.encoding.encode()
+        if any(vary):
+            headers[b"vary"] = b", ".join(dict.fromkeys(name for name in vary if name))
+        if str(self._scope.get("http_version", "1.1")).startswith("1"):
+            headers[b"connection"] = b"keep-alive"
+        raw = merge(self.raw_headers, headers)
+        await self._send({"type": "http.response.start", "status": self.status_code, "headers": raw})
+
+    async def _refuse(self, refusal: ErrorAnswer) -> None:
+        await self._answer(refusal.status, {**refusal.headers, **self._cors.headers(self._scope)}, refusal.body)
+
+    async def _answer(self, status: int, headers: dict[bytes, bytes], body: bytes = b"") -> None:
+        if status >= 200 and status != 204:
+            headers[b"content-length"] = str(len(body)).encode()
+        self.status_code = status
+        self._started = True
+        await self._send({"type": "http.response.start", "status": status, "headers": list(headers.items())})
+        await self._send({"type": "http.response.body", "body": b"" if self._scope["method"] == "HEAD" else body})
+
+    async def _send(self, message: Message) -> None:
+        try:
+            await self._server_send(message)
+        except Exception as exc:
+            raise _ClientGone from exc
+
+    async def _close(self) -> None:
+        """Close the source in this, its own task, and report; no cancellation reaches that, but a clock does."""
+        with anyio.move_on_after(_CLEANUP_TIMEOUT, shield=True) as cleanup:
+            try:
+                await (self._source or Source(self._stream)).aclose()
+            except Exception:
+                logger.exception("the stream's own clean-up failed")
+        if cleanup.cancelled_caught:
+            logger.warning("the stream's own clean-up was cut off after %s s", _CLEANUP_TIMEOUT)
+        if self._report is not None:
+            status = self.status_code if self._started else None
+            with anyio.move_on_after(_CLEANUP_TIMEOUT, shield=True):
+                await self._report.deliver(self._reason, status, self._writer.bytes_sent, self._error)

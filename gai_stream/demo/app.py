@@ -1,0 +1,225 @@
+"""The demo's application: the page, and an endpoint for every way to ask."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+import gai_stream
+from gai_stream.asgi import Summary, ndjson_handler, sse_handler
+from gai_stream.asgi.errors import answer
+from gai_stream.asgi.headers import CORS
+from gai_stream.asgi.negotiation import MEDIA_TYPES, choose
+from gai_stream.demo.shutdown import Shutdown
+from gai_stream.events import Event
+from gai_stream.providers.provider import ChatRequest, Message, Provider, parse_chat_request
+from gai_stream.providers.scripted import ScriptedProvider
+
+__all__ = ["app", "configured", "has_key"]
+
+logger = logging.getLogger("gai_stream.demo")
+
+_ASSETS: Final = {
+    "/": ("page.html", "text/html; charset=utf-8"),
+    "/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/client.js": ("client.js", "text/javascript; charset=utf-8"),
+    "/favicon.svg": ("favicon.svg", "image/svg+xml"),
+    # Asked for by whoever does not read the page's own link.
+    "/favicon.ico": ("favicon.svg", "image/svg+xml"),
+}
+_ASSET_HEADERS: Final = {
+    "cache-control": "no-cache",
+    # Nothing inline and nothing from elsewhere: a model's text cannot become a script, nor an image that calls home.
+    "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+
+
+def has_key(env: Mapping[str, str] | None = None) -> bool:
+    """Tell whether the environment names a model to ask: OPENAI_API_KEY or OPENAI_BASE_URL."""
+    env = os.environ if env is None else env
+    return any(env.get(name, "").strip() for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"))
+
+
+def configured(name: str | None = None, env: Mapping[str, str] | None = None) -> list[Provider]:
+    """Return the providers that the environment has, the default first.
+
+    `name` makes "scripted" or "openai" the default; None is "openai" where `has_key`. Raises ValueError for a provider
+    that lacks its key, and for environment variables that cannot work.
+    """
+    if name not in (None, "scripted", "openai"):
+        raise ValueError(f"provider must be 'scripted' or 'openai', not {name!r}")
+    found: list[Provider] = [ScriptedProvider()]
+    if name == "openai" or has_key(env):
+        from gai_stream.providers.http import OpenAICompatible
+
+        found.insert(1 if name == "scripted" else 0, OpenAICompatible.from_env(env))
+    return found
+
+
+def app(
+    provider: Provider | None = None,
+    *,
+    others: Iterable[Provider] = (),
+    cors: CORS = "*",
+    shutdown: Shutdown | None = None,
+) -> Starlette:
+    """Return the demo: a chat page at `/`, and the endpoints that it and others read.
+
+    `provider` answers unless a request names one of `others`; None is those of the environment (`configured`), and a
+    request of another site is then refused if it could spend your key. `cors` is that of `sse_response`; None refuses
+    other sites altogether. `shutdown` ends open streams when the server goes away. All providers are closed with the
+    application. Raises ValueError for two providers of one name.
+    """
+    if provider is None:
+        provider, *found = configured()
+        others = [*found, *others]
+        cors = None if has_key() else cors
+    providers: dict[str, Provider] = {}
+    for each in (provider, *others):
+        if providers.setdefault(each.name, each) is not each:
+            raise ValueError(f"others: two providers are called {each.name!r}")
+    shutdown = shutdown or Shutdown()
+
+    async def info(_request: Request) -> Response:
+        offered = [{"name": each.name, "model": getattr(each, "model", None)} for each in providers.values()]
+        return JSONResponse({"providers": offered, "default": provider.name, "version": gai_stream.__version__})
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        for each in providers.values():
+            await each.aclose()
+
+    chosen = _Chosen(providers, provider.name, shutdown)
+
+    def sse(label: str, field: str, *methods: str) -> ASGIApp:
+        return sse_handler(chosen, chosen.asked_by(field), methods=methods, cors=cors, on_end=_log(label))
+
+    def ndjson(label: str, field: str, *methods: str) -> ASGIApp:
+        return ndjson_handler(chosen, chosen.asked_by(field), methods=methods, cors=cors, on_end=_log(label))
+
+    path = "/api/v1/stream"
+    endpoints: dict[str, ASGIApp] = {
+        "/chat": sse("GET /chat", "q", "GET"),
+        "/api/chat": ndjson("POST /api/chat", "query", "POST"),
+        path: _Negotiated(
+            sse=sse(f"{path} (SSE)", "query", "GET", "POST"), ndjson=ndjson(f"{path} (NDJSON)", "query", "GET", "POST")
+        ),
+    }
+    return Starlette(
+        routes=[
+            *(Route(at, _asset(name, media_type)) for at, (name, media_type) in _ASSETS.items()),
+            Route("/api/info", info),
+            *(Route(at, endpoint if cors is not None else _OwnSite(endpoint)) for at, endpoint in endpoints.items()),
+        ],
+        exception_handlers={HTTPException: _as_json},
+        lifespan=lifespan,
+    )
+
+
+class _Chosen:
+    """The provider that a request names, and the requests that name one."""
+
+    def __init__(self, providers: Mapping[str, Provider], default: str, shutdown: Shutdown) -> None:
+        self._providers = providers
+        self._default = default
+        self._shutdown = shutdown
+
+    def stream(self, request: ChatRequest) -> AsyncIterator[Event]:
+        return self._shutdown.watch(self._providers[request.provider or self._default].stream(request))
+
+    def asked_by(self, field: str) -> Callable[[Request], Any]:
+        """Return a parser of requests: a JSON body, or for GET the question in the parameter `field`."""
+
+        async def prepare(request: Request) -> ChatRequest:
+            asked = await _from_body(request) if request.method == "POST" else _from_query(request, field)
+            if asked.provider is not None and asked.provider not in self._providers:
+                raise ValueError(f"provider must be one of {', '.join(self._providers)}, not {asked.provider[:40]!r}")
+            return asked
+
+        return prepare
+
+
+async def _from_body(request: Request) -> ChatRequest:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise HTTPException(415, f"the body must be application/json, not {media_type[:80] or 'of no media type'}")
+    return parse_chat_request(await request.body())
+
+
+def _from_query(request: Request, field: str) -> ChatRequest:
+    params = request.query_params
+    question = params.get(field, "")
+    if not question.strip():
+        raise ValueError(f"{field} must not be empty; ask as {request.url.path}?{field}=hello")
+    message = Message("user", question)
+    return ChatRequest(messages=[message], model=params.get("model") or None, provider=params.get("provider") or None)
+
+
+class _Negotiated:
+    """One path in two forms: the Accept header decides, and SSE is the default."""
+
+    def __init__(self, *, sse: ASGIApp, ndjson: ASGIApp) -> None:
+        self._sse = sse
+        self._ndjson = ndjson
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        chosen = choose(scope)
+        if chosen is None and scope["method"] in ("GET", "POST"):
+            raise HTTPException(406, f"this stream comes as {', '.join(MEDIA_TYPES)}; Accept names none of them")
+        await (self._sse if chosen in (None, "text/event-stream") else self._ndjson)(scope, receive, send)
+
+
+class _OwnSite:
+    """Refuse the pages of other sites: nobody shall spend your key by a link.
+
+    A browser says by Sec-Fetch-Site where a request comes from; who is no browser says nothing, and may ask.
+    """
+
+    def __init__(self, endpoint: ASGIApp) -> None:
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if Request(scope).headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+            raise HTTPException(403, "only the demo's own page may ask: a real model answers here")
+        await self._endpoint(scope, receive, send)
+
+
+def _asset(name: str, media_type: str) -> Callable[[Request], Any]:
+    content = files("gai_stream.demo").joinpath(name).read_bytes()
+
+    async def asset(_request: Request) -> Response:
+        return Response(content, media_type=media_type, headers=_ASSET_HEADERS)
+
+    return asset
+
+
+async def _as_json(_request: Request, exc: Exception) -> Response:
+    refusal = answer(exc)
+    headers = {name.decode(): value.decode() for name, value in refusal.headers.items()}
+    return Response(refusal.body, refusal.status, headers)
+
+
+def _log(label: str) -> Callable[[Summary], None]:
+    def log(summary: Summary) -> None:
+        if summary.reason == "not_started":
+            return
+        first = summary.metrics.time_to_first_token
+        waited = "" if first is None else f", first token after {first * 1000:.0f} ms"
+        logger.info("%s: %s%s", label, summary.metrics.log_line(), waited)
+
+    return log

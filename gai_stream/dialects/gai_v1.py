@@ -1,0 +1,343 @@
+"""The `gai_v1` dialect: `gai.events.v1`, numbered and dated events, in a full and a compact form, both ways.
+
+The full form has one fixed key order. The compact form has its keys sorted and leaves out what the start event said
+already (schema, trace_id, request_id, and on finish provider and model); apart from that it loses nothing. Keys that
+the original had no place for stand last: id, index, refusal, signature, raw_reason, tool_name, tool_error, raw.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from time import time
+from typing import Any, Final, Literal, assert_never
+from uuid import uuid4
+
+import msgspec
+
+from gai_stream import _json
+from gai_stream.events import (
+    AudioDelta,
+    Citations,
+    Done,
+    Event,
+    Failure,
+    Finish,
+    FinishStep,
+    Raw,
+    ReasoningDelta,
+    Safety,
+    Start,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+    ToolResult,
+)
+from gai_stream.exceptions import DecodeError
+from gai_stream.sse import ServerSentEvent
+
+from .gai import GaiDecoder, GaiEncoder, event_fields, load_typed, unknown, wire_names
+
+__all__ = ["SCHEMA", "GaiV1Decoder", "GaiV1Encoder", "compact", "make_request_id", "normalize", "parse", "validate"]
+
+SCHEMA: Final = "gai.events.v1"
+_SAID_BY_START: Final = ("schema", "trace_id", "request_id")
+_CLASSES: Final[dict[str, Any]] = {
+    "start": Start,
+    "text.delta": TextDelta,
+    "reasoning.delta": ReasoningDelta,
+    "audio.delta": AudioDelta,
+    "tool.call.delta": ToolCallDelta,
+    "tool.call": ToolCall,
+    "tool.result": ToolResult,
+    "citations": Citations,
+    "safety": Safety,
+    "step.end": FinishStep,
+    "finish": Finish,
+    "error": Failure,
+    "raw": Raw,
+    "done": Done,
+}
+# Wire keys that differ from the event's own, for errors: type -> {field: key}.
+_KEYS: Final[dict[str, dict[str, str]]] = {
+    "audio.delta": {"data": "chunk"},
+    "tool.call.delta": {"id": "call_id"},
+    "tool.call": {"id": "call_id"},
+    "tool.result": {"id": "call_id", "name": "tool_name", "error": "tool_error"},
+    "step.end": {"number": "step"},
+    "finish": {"reason": "finish_reason"},
+}
+
+
+def make_request_id() -> str:
+    """Return a new request id, such as "req_0f9c..."."""
+    return f"req_{uuid4().hex}"
+
+
+def normalize(
+    event: Event,
+    *,
+    ts: int,
+    seq: int,
+    trace_id: str | None = None,
+    request_id: str | None = None,
+    provider: str | None = None,
+    model: str | None = None,
+) -> dict[str, Any]:
+    """Return the full form of `event`, its keys in the documented order.
+
+    `ts` is in ms since 1970, `seq` counts from 1; `provider` and `model` go into a Finish, which does not know its own.
+    Done has no head: `{"finished": ..., "type": "done"}`. Raises EncodeError for data that has no JSON form.
+    """
+    type, body = _body(event, provider, model)
+    if type == "done":
+        return {**body, "type": type}
+    full: dict[str, Any] = {"schema": SCHEMA, "type": type, "ts": ts, "seq": seq}
+    if trace_id is not None:
+        full["trace_id"] = trace_id
+    if request_id is not None:
+        full["request_id"] = request_id
+    full.update(body)
+    return full
+
+
+def _body(event: Event, provider: str | None, model: str | None) -> tuple[str, dict[str, Any]]:
+    """Return an event's type, and all of its full form that comes behind the head."""
+    if type(event) is TextDelta and event.text and not event.index and not event.refusal:
+        # Nearly every event of a stream is one of these: they do not take the long way.
+        return "text.delta", {"text": event.text}
+    fields = event_fields(event)
+    del fields["type"]
+    match event:
+        case TextDelta(text=text) | ReasoningDelta(text=text):
+            if not text:
+                del fields["text"]
+            return "text.delta" if isinstance(event, TextDelta) else "reasoning.delta", fields
+        case Start():
+            return "start", _known(provider=event.provider, model=event.model, id=event.id)
+        case AudioDelta():
+            return "audio.delta", {"audio": {"chunk": fields.pop("data"), **fields}}
+        case ToolCallDelta():
+            head = _known(call_id=fields.pop("id", None))
+            return "tool.call.delta", {**head, "tool_call": {**fields, "arguments": event.arguments}}
+        case ToolCall():
+            head = _known(call_id=fields.pop("id") or None)
+            return "tool.call", {**head, "tool_call": fields}
+        case ToolResult(id=id, name=name, error=error):
+            result = fields["result"]
+            return "tool.result", _known(
+                call_id=id or None, tool_result=result, tool_name=name or None, tool_error=error
+            )
+        case Citations():
+            return "citations", fields if event.citations else {}
+        case Safety():
+            return "safety", {"safety": fields}
+        case FinishStep():
+            return "step.end", _known(step=event.number or None)
+        case Finish(reason=reason, raw_reason=raw):
+            usage = fields.get("usage")
+            return "finish", _known(provider=provider, model=model, usage=usage, finish_reason=reason, raw_reason=raw)
+        case Failure():
+            seconds = fields.pop("retry_after", None)
+            return "error", {"error": {**fields, **_retry_after(seconds)}}
+        case Raw():
+            return "raw", _known(provider=event.provider or None, raw=fields["data"])
+        case Done(finished=finished):
+            return "done", {"finished": finished}
+        case _:
+            assert_never(event)
+
+
+def _known(**fields: Any) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _retry_after(seconds: float | None) -> dict[str, Any]:
+    """Return the documented whole ms, and the seconds too where ms are too coarse for them."""
+    if seconds is None:
+        return {}
+    ms = seconds * 1000
+    if not math.isfinite(ms):
+        return {"retry_after": seconds}
+    whole = {"retry_after_ms": round(ms)}
+    return whole if float(round(ms)) / 1000 == seconds else {**whole, "retry_after": seconds}
+
+
+def compact(full: dict[str, Any]) -> dict[str, Any]:
+    """Return the compact form of a full one: sorted keys, the tool call and the error flat, tool_result as "output"."""
+    short = full.copy()
+    type = full.get("type")
+    if type == "start":
+        return dict(sorted(short.items()))
+    for key in _SAID_BY_START:
+        short.pop(key, None)
+    if type == "text.delta" or type == "reasoning.delta":
+        short.setdefault("text", "")
+    elif type == "tool.call" or type == "tool.call.delta":
+        short |= short.pop("tool_call", {})
+    elif type == "tool.result":
+        short["output"] = short.pop("tool_result", None)
+    elif type == "error":
+        short |= short.pop("error", {})
+    elif type == "finish":
+        short.pop("provider", None)
+        short.pop("model", None)
+    return dict(sorted(short.items()))
+
+
+class GaiV1Encoder(GaiEncoder):
+    """Turn events into numbered messages of `gai.events.v1`, and end them as GaiEncoder does.
+
+    `compact=None` is the compact form for SSE and the full form for NDJSON. `request_id` is made up when None; `clock`
+    gives the Unix time in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        framing: Literal["sse", "ndjson"] = "sse",
+        compact: bool | None = None,
+        trace_id: str | None = None,
+        request_id: str | None = None,
+        clock: Callable[[], float] = time,
+    ) -> None:
+        super().__init__(framing=framing)
+        if compact is not None and not isinstance(compact, bool):
+            raise ValueError(f"compact must be True, False or None, not {compact!r}")
+        for option, value in (("trace_id", trace_id), ("request_id", request_id)):
+            if value is not None and (not isinstance(value, str) or not value):
+                raise ValueError(f"{option} must be a string that is not empty, or None, not {value!r}")
+        if not callable(clock):
+            raise TypeError(f"clock must be callable, such as time.time, not {clock!r}")
+        self.trace_id = trace_id
+        self.request_id = make_request_id() if request_id is None else request_id
+        self._compact = self._sse if compact is None else compact
+        self._clock = clock
+        self._seq = 0
+        self._provider: str | None = None
+        self._model: str | None = None
+
+    def _message(self, event: Event) -> ServerSentEvent | dict[str, Any]:
+        if isinstance(event, Done) and self._sse:
+            # The one object whose keys the original ordered differently in its two framings.
+            return ServerSentEvent(_json.dumps({"type": "done", "finished": event.finished}).decode(), event="done")
+        ts, seq = round(self._clock() * 1000), self._seq + 1
+        if self._compact and type(event) is TextDelta and not event.index and not event.refusal:
+            value: dict[str, Any] = {"seq": seq, "text": event.text, "ts": ts, "type": "text.delta"}
+        else:
+            value = normalize(
+                event,
+                ts=ts,
+                seq=seq,
+                trace_id=self.trace_id,
+                request_id=self.request_id,
+                provider=self._provider,
+                model=self._model,
+            )
+            if self._compact:
+                value = compact(value)
+        message = ServerSentEvent(_json.dumps(value).decode(), event=value["type"]) if self._sse else value
+        self._seq = seq
+        if isinstance(event, Start):
+            self._provider, self._model = event.provider, event.model
+        return message
+
+
+def parse(data: bytes | str | dict[str, Any]) -> Event:
+    """Return the event in one message, of either form. Raises DecodeError, which names the field that is wrong.
+
+    A type that the schema does not have becomes Raw("gai", the whole object).
+    """
+    kind, value = load_typed(data)
+    if value.get("schema", SCHEMA) != SCHEMA:
+        raise DecodeError(f"schema must be {SCHEMA!r}, not {value['schema']!r}")
+    if kind not in _CLASSES:
+        return Raw("gai", value)
+    try:
+        event: Event = msgspec.convert(_event_fields(kind, value), _CLASSES[kind])
+    except (msgspec.ValidationError, RecursionError) as exc:
+        raise DecodeError(f"{kind}: {wire_names(exc, _KEYS.get(kind, {}))}") from exc
+    return event
+
+
+def _event_fields(kind: str, value: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of the event in `value`. Raises ValidationError for an inner object that is none."""
+    match kind:
+        case "text.delta" | "reasoning.delta":
+            fields = {"text": "", **value}
+        case "audio.delta":
+            fields = _inner(value, "audio")
+            if "chunk" in fields:
+                fields["data"] = fields["chunk"]
+        case "tool.call.delta":
+            fields = {**_inner(value, "tool_call", value), "id": value.get("call_id")}
+        case "tool.call":
+            fields = {"input": None, **_inner(value, "tool_call", value), "id": value.get("call_id", "")}
+        case "tool.result":
+            result = value["output"] if "output" in value else value.get("tool_result")
+            fields = {"id": value.get("call_id", ""), "name": value.get("tool_name", ""), "result": result}
+            fields["error"] = value.get("tool_error")
+        case "citations":
+            fields = {"citations": [], **value}
+        case "safety":
+            fields = _inner(value, "safety")
+        case "step.end":
+            fields = {"number": value.get("step", 0)}
+        case "finish":
+            fields = {**value, "reason": value.get("finish_reason", "unknown")}
+        case "error":
+            fields = _inner(value, "error", value)
+            if "retry_after" not in fields and (ms := fields.get("retry_after_ms")) is not None:
+                fields["retry_after"] = msgspec.convert(ms, float) / 1000
+        case "raw":
+            fields = {"provider": value.get("provider", ""), "data": value.get("raw")}
+        case "done" if "finished" not in value:
+            raise msgspec.ValidationError("Object missing required field `finished`")
+        case _:
+            fields = value.copy()
+    fields.pop("type", None)
+    return fields
+
+
+def _inner(value: dict[str, Any], key: str, default: Any = None) -> dict[str, Any]:
+    """Return a copy of the object under `key`. Raises ValidationError if there is none."""
+    inner = value.get(key, default)
+    if isinstance(inner, dict):
+        return inner.copy()
+    raise msgspec.ValidationError(f"{key} must be an object, not {type(inner).__name__}")
+
+
+class _Head(msgspec.Struct):
+    schema: Literal["gai.events.v1"]
+    ts: int
+    seq: int = 0
+    trace_id: str = ""
+    request_id: str = ""
+
+
+def validate(data: bytes | str | dict[str, Any]) -> None:
+    """Raise DecodeError, which names the field, unless `data` is one event in the full form.
+
+    The schema is asked for on every event; the stream's last line, `done`, has none and is no event of the schema.
+    """
+    _, value = load_typed(data)
+    try:
+        msgspec.convert(value, _Head)
+    except msgspec.ValidationError as exc:
+        raise DecodeError(f"not an event of {SCHEMA}: {exc}") from exc
+    parse(value)
+
+
+class GaiV1Decoder(GaiDecoder):
+    """Turn messages of `gai.events.v1`, in either form and either framing, into events.
+
+    A type or a message name that the schema does not have becomes Raw("gai", value), with the name as the value's
+    "type". Whatever follows `done` is ignored.
+    """
+
+    def _event(self, message: ServerSentEvent | dict[str, Any] | bytes | str) -> Event:
+        if not isinstance(message, ServerSentEvent):
+            return parse(message)
+        if message.event == "message" or message.event in _CLASSES:
+            return parse(message.data)
+        return Raw("gai", unknown(message))

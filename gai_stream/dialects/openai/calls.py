@@ -1,0 +1,276 @@
+"""Tool calls: put together from the fragments that come, and told in the fragments that clients understand."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from hashlib import sha256
+from typing import Any, TypeAlias
+from uuid import uuid4
+
+from gai_stream import _json
+from gai_stream.events import Event, ToolCall, ToolCallDelta
+from gai_stream.exceptions import DecodeError, LimitExceeded
+
+from .wire import Choice, Fragment, read
+
+__all__ = ["Calls", "Deltas", "OutgoingCalls"]
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+_FUNCTION_CALL = -1
+"""Stands for the index of the one call that `delta.function_call` knows."""
+
+
+def _made_up_id(*parts: object) -> str:
+    """Return an id for a call without one: the same for the same `parts`, or random without any."""
+    return "call_" + (sha256(repr(parts).encode()).hexdigest() if parts else uuid4().hex)[:24]
+
+
+Deltas: TypeAlias = list[tuple[int, dict[str, Any]]]
+"""Deltas, each with the choice it belongs to."""
+
+
+class _Call:
+    __slots__ = ("announced", "arguments", "choice", "custom", "id", "made_up", "name", "number")
+
+    def __init__(self, number: int, choice: int) -> None:
+        self.number = number
+        self.choice = choice
+        self.id = ""
+        self.name = ""
+        self.arguments: list[str] = []
+        self.custom = False
+        self.made_up = False
+        self.announced = False
+
+
+class Calls:
+    """Keep fragments apart by (choice, index) and tell calls apart where the index does not.
+
+    `limit` bounds what is kept of all calls together, in characters.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._size = 0
+        self._calls: list[_Call] = []
+        self._slots: dict[tuple[int, int], _Call] = {}
+        self._last: dict[int, _Call] = {}
+
+    def reserve(self, choices: Collection[Choice]) -> None:
+        """Count what `choices` bring, all of it before any of it. Raises LimitExceeded."""
+        size = 0
+        for choice in choices:
+            if (delta := choice.delta) is None:
+                continue
+            if delta.tool_calls:
+                size += sum(1 + len(entry.id or entry.name or "") + len(entry.arguments) for entry in delta.tool_calls)
+            if delta.function_call is not None:
+                size += len(Fragment(function=delta.function_call).arguments)
+        if self._size + size > self._limit:
+            raise LimitExceeded(
+                f"tool calls are longer than {self._limit} characters: raise max_arguments_size if that is right",
+                option="max_arguments_size",
+                limit=self._limit,
+            )
+        self._size += size
+
+    def add(self, fragment: Fragment, choice: int, stream_id: str | None, events: list[Event]) -> None:
+        """Take one fragment, and append what can be told of its call to `events`."""
+        id, name, arguments = fragment.id or "", fragment.name or "", fragment.arguments
+        call = self._find(choice, fragment.index, id, name)
+        if call is None:
+            call = self._open(choice, fragment.index)
+        call.custom = call.custom or fragment.custom is not None
+        # Later fragments repeat both, often as "" or null: only the first real value counts.
+        call.id = call.id or id
+        call.name = call.name or name
+        if arguments:
+            call.arguments.append(arguments)
+        if call.announced:
+            if arguments:
+                events.append(ToolCallDelta(call.number, arguments=arguments, choice=choice))
+        elif call.name:
+            # The name may come after the first fragment; nobody can begin a call without it.
+            if not call.id:
+                call.made_up = True
+                call.id = _made_up_id(stream_id, call.number) if stream_id else _made_up_id()
+            call.announced = True
+            events.append(ToolCallDelta(call.number, call.id, call.name, "".join(call.arguments), choice))
+
+    def add_function_call(self, fragment: Fragment, choice: int, stream_id: str | None, events: list[Event]) -> None:
+        """Take a fragment of the deprecated `function_call`: one call a choice, without id or index."""
+        fragment.index = _FUNCTION_CALL
+        self.add(fragment, choice, stream_id, events)
+
+    def _find(self, choice: int, index: int | None, id: str, name: str) -> _Call | None:
+        """Return the call that a fragment belongs to, or None if it begins one.
+
+        An index alone does not tell: some servers send every parallel call as index 0, or send no index at all.
+        """
+        call = self._last.get(choice) if index is None else self._slots.get((choice, index))
+        if call is None:
+            return None
+        begun = bool(call.arguments)
+        other_id = bool(id and call.id and id != call.id)
+        if call.made_up:
+            other_id = other_id and bool(name) and begun
+        elif index is None:
+            other_id = other_id and bool(name)
+        other_name = bool(name and call.name and name != call.name) and begun
+        return None if other_id or other_name else call
+
+    def _open(self, choice: int, index: int | None) -> _Call:
+        call = _Call(len(self._calls), choice)
+        self._calls.append(call)
+        self._last[choice] = call
+        if index is not None:
+            self._slots[choice, index] = call
+        return call
+
+    def finish(self, cut: Collection[int]) -> tuple[list[ToolCall], str | None]:
+        """Return the whole calls, and what is wrong with the first one that is none.
+
+        `cut` names the choices that ended early: calls that are not whole there were cut off, which is no error.
+        """
+        whole: list[ToolCall] = []
+        problem: str | None = None
+        for call in self._calls:
+            arguments = "".join(call.arguments)
+            if not call.name:
+                wrong = "a tool call came without a name"
+            elif call.choice in cut and call is self._last[call.choice] and (call.custom or not arguments.strip()):
+                # It looks whole, and yet it was the one being written.
+                continue
+            elif call.custom:
+                whole.append(ToolCall(call.id, call.name, arguments, arguments, call.choice))
+                continue
+            elif values := _values(arguments):
+                for number, text in enumerate(values):
+                    id = call.id if number == 0 else _made_up_id(call.id, number)
+                    whole.append(ToolCall(id, call.name, read(text) if text.strip() else {}, text, call.choice))
+                continue
+            else:
+                wrong = f"the arguments of tool call {call.name!r} are not JSON: {arguments}"
+            if problem is None and call.choice not in cut:
+                problem = wrong
+        return whole, problem
+
+
+def _values(arguments: str) -> list[str]:
+    """Return `arguments` as the text of one JSON value, or of several objects run together; [] if it is neither.
+
+    Gemini's OpenAI endpoint appends the second call's arguments to the first call's.
+    """
+    if not arguments.strip():
+        return [arguments]
+    try:
+        read(arguments)
+    except DecodeError:
+        pass
+    else:
+        return [arguments]
+    values: list[str] = []
+    decoder = json.JSONDecoder()
+    end = _skip_space(arguments, 0)
+    try:
+        while end < len(arguments):
+            value, stop = decoder.raw_decode(arguments, end)
+            if not isinstance(value, dict):
+                return []
+            text = arguments[end:stop]
+            read(text)
+            values.append(text)
+            end = _skip_space(arguments, stop)
+    except (ValueError, RecursionError, DecodeError):
+        return []
+    return values
+
+
+def _skip_space(text: str, start: int) -> int:
+    return _SPACE.match(text, start).end()  # type: ignore[union-attr]  # matches the empty text too
+
+
+class _Outgoing:
+    __slots__ = ("announced", "arguments", "choice", "id", "index", "name")
+
+    def __init__(self, choice: int) -> None:
+        self.choice = choice
+        self.id = ""
+        self.name = ""
+        self.arguments: list[str] = []
+        self.index = 0
+        self.announced = False
+
+    def is_of(self, event: ToolCall) -> bool:
+        """Whether these fragments are of `event`, which may be the first to tell the call's id or name."""
+        return (
+            self.choice == event.choice
+            and (self.id == event.id or not self.id)
+            and (not self.name or self.name == event.name)
+        )
+
+
+class OutgoingCalls:
+    """Give each call of a choice its index, and its id and name once; methods return (choice, delta) pairs.
+
+    Clients join ids and names as they join arguments, so both are held back until they are known, and never repeated.
+    """
+
+    def __init__(self) -> None:
+        self.counts: dict[int, int] = {}
+        self._slots: dict[tuple[int, int], _Outgoing] = {}
+        self._open: list[_Outgoing] = []
+
+    def add(self, event: ToolCallDelta) -> Deltas:
+        """Return what a fragment becomes."""
+        key = (event.choice, event.index)
+        call = self._slots.get(key)
+        if call is None or (event.id and call.id and event.id != call.id):
+            call = self._slots[key] = _Outgoing(event.choice)
+            self._open.append(call)
+        call.id = call.id or event.id or ""
+        call.name = call.name or event.name or ""
+        if event.arguments:
+            call.arguments.append(event.arguments)
+        if call.announced:
+            return self._fragment(call, event.arguments)
+        return self._announce(call) if call.id and call.name else []
+
+    def close(self, event: ToolCall) -> Deltas:
+        """Return what is still missing of a whole call: nothing, all of it, or what its fragments did not bring."""
+        # A client that parses "" as JSON fails; the API itself sends {} for a call without arguments.
+        whole = event.arguments if event.arguments.strip() else _json.dumps(event.input).decode()
+        call = next((call for call in self._open if call.is_of(event)), None)
+        if call is None:
+            call = _Outgoing(event.choice)
+        else:
+            self._open.remove(call)
+        deltas: Deltas = []
+        if not call.announced:
+            call.id, call.name = event.id, event.name
+            deltas = self._announce(call)
+        sent = "".join(call.arguments)
+        return deltas + self._fragment(call, whole[len(sent) :] if whole.startswith(sent) else "")
+
+    def flush(self) -> Deltas:
+        """Return the calls whose id never came, which get one; a call that has no name is no call."""
+        deltas: Deltas = []
+        for call in self._open:
+            if call.name and not call.announced:
+                deltas += self._announce(call)
+        return deltas
+
+    def _announce(self, call: _Outgoing) -> Deltas:
+        call.announced = True
+        call.index = self.counts.get(call.choice, 0)
+        self.counts[call.choice] = call.index + 1
+        function = {"name": call.name, "arguments": "".join(call.arguments)}
+        entry = {"index": call.index, "id": call.id or _made_up_id(), "type": "function", "function": function}
+        return [(call.choice, {"tool_calls": [entry]})]
+
+    def _fragment(self, call: _Outgoing, arguments: str) -> Deltas:
+        if not arguments:
+            return []
+        return [(call.choice, {"tool_calls": [{"index": call.index, "function": {"arguments": arguments}}]})]

@@ -1,0 +1,292 @@
+"""Events to Chat Completions chunks, in the order and shape that OpenAI's own SDKs need."""
+
+from __future__ import annotations
+
+import time
+from binascii import b2a_base64
+from collections.abc import Callable
+from typing import Any, Final, Literal, assert_never
+from uuid import uuid4
+
+from gai_stream import _json
+from gai_stream.events import (
+    EVENT_TYPES,
+    AudioDelta,
+    Citations,
+    Done,
+    Event,
+    Failure,
+    Finish,
+    FinishStep,
+    Raw,
+    ReasoningDelta,
+    Safety,
+    Start,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+    ToolResult,
+    Usage,
+)
+from gai_stream.exceptions import EncodeError
+from gai_stream.sse import ServerSentEvent
+
+from .calls import Deltas, OutgoingCalls
+from .errors import error_object
+from .wire import MAX_CHOICES
+
+__all__ = ["OpenAIEncoder"]
+
+_AUDIO_LIFETIME: Final = 3600
+_TRUNCATED: Final = Failure("truncated", "the answer was cut off before its end", True)
+
+# The only reasons that clients know; whatever else the answer ended for, it did stop.
+_REASONS: Final[dict[str, str]] = {"length": "length", "content_filter": "content_filter", "refusal": "content_filter"}
+
+
+class OpenAIEncoder:
+    """Turn events into the messages of one Chat Completions stream.
+
+    `framing="sse"` gives ServerSentEvents with nothing but data, the last one `[DONE]`; `"ndjson"` gives the chunks as
+    dicts, the last one `{"object": "done"}`. `model` and `id` replace what Start says; `created` is in Unix seconds,
+    by default `clock()` at construction. `include_usage=False` leaves the usage chunk out.
+
+    A tool result, a safety verdict, the end of a step and other providers' raw events have no place in this dialect
+    and are left out. An answer that began with Start and never finished ends as an error, not as a clean stop.
+    """
+
+    heartbeat: bytes | None = None
+    """None: the framing's own is right for this dialect's clients."""
+
+    def __init__(
+        self,
+        *,
+        framing: Literal["sse", "ndjson"] = "sse",
+        model: str | None = None,
+        id: str | None = None,
+        created: int | None = None,
+        clock: Callable[[], float] = time.time,
+        include_usage: bool = True,
+        system_fingerprint: str | None = None,
+    ) -> None:
+        if framing not in ("sse", "ndjson"):
+            raise ValueError(f'framing must be "sse" or "ndjson", not {framing!r}')
+        self._sse = framing == "sse"
+        self._model = model
+        self._id = id
+        self._created = int(clock()) if created is None else created
+        self._include_usage = include_usage
+        self._fingerprint = system_fingerprint
+        self._head: dict[str, Any] = {}
+        self._leads: list[str] = []
+        self._calls = OutgoingCalls()
+        self._sources = 0
+        self._speaking = False
+        self._refused: set[int] = set()
+        self._started = False
+        self._ended = False
+        self._done = False
+        self._finished = False
+
+    def feed(self, event: Event, /) -> list[Any]:
+        """Return the messages that tell of `event`; none once the answer is over.
+
+        Raises EncodeError, and forgets the event, for a choice out of range or data that has no JSON form.
+        """
+        if self._finished:
+            raise RuntimeError("OpenAIEncoder: feed after finish")
+        if self._done:
+            return []
+        if type(event) not in EVENT_TYPES:
+            raise EncodeError(f"OpenAIEncoder: takes events, such as TextDelta(text), not {type(event).__name__}")
+        if self._ended and not isinstance(event, Failure | Done):
+            # After the finish reason and the usage chunk there is room for an error or the end alone.
+            return []
+        return self._messages(event)
+
+    def finish(self) -> list[Any]:
+        """Return what the source left out of a proper end."""
+        if self._finished:
+            raise RuntimeError("OpenAIEncoder: finish after finish")
+        self._finished = True
+        # A source of bare text has no Start and no Finish, and its end is the answer's; any other was cut.
+        return [] if self._done else self._end(finished=not self._started)
+
+    def _messages(self, event: Event) -> list[Any]:
+        match event:
+            case TextDelta(text=""):
+                return []
+            case TextDelta(text=text, index=choice, refusal=False):
+                return [*self._open(choice), self._chunk(choice, {"content": text})]
+            case TextDelta(text=text, index=choice):
+                messages = self._open(choice)
+                self._refused.add(choice)
+                return [*messages, self._chunk(choice, {"refusal": text})]
+            case ReasoningDelta(text=text, index=choice):
+                # A seal without text has no place here.
+                return [*self._open(choice), self._chunk(choice, {"reasoning_content": text})] if text else []
+            case ToolCallDelta(choice=choice):
+                _check(choice)
+                return self._deltas(self._calls.add(event))
+            case ToolCall(choice=choice):
+                _check(choice)
+                return self._deltas(self._calls.close(event))
+            case Start():
+                return self._start(event)
+            case Finish():
+                return self._finish(event)
+            case Citations():
+                return self._citations(event)
+            case AudioDelta():
+                return self._audio(event)
+            case Raw(provider="openai", data=dict() as data):
+                return [self._message(data)]
+            case Failure():
+                return self._fail(event)
+            case Done():
+                return self._end(finished=event.finished)
+            case Raw() | Safety() | ToolResult() | FinishStep():
+                return []
+            case _:
+                assert_never(event)
+
+    def _message(self, value: dict[str, Any]) -> Any:
+        return ServerSentEvent(_json.dumps(value).decode()) if self._sse else value
+
+    def _chunk(self, choice: int, delta: dict[str, Any], finish_reason: str | None = None) -> Any:
+        if self._sse:
+            reason = "null" if finish_reason is None else f'"{finish_reason}"'
+            return ServerSentEvent(f'{self._leads[choice]}{_json.dumps(delta).decode()},"finish_reason":{reason}}}]}}')
+        return {**self._head, "choices": [{"index": choice, "delta": delta, "finish_reason": finish_reason}]}
+
+    def _prepare(self, start: Start) -> None:
+        """Fix what every chunk says alike: a client takes another id or model for another answer."""
+        if self._head:
+            return
+        self._head = {
+            "id": self._id or start.id or f"chatcmpl-{uuid4().hex}",
+            "object": "chat.completion.chunk",
+            "created": self._created,
+            "model": start.model or "" if self._model is None else self._model,
+        }
+        if self._fingerprint is not None:
+            self._head["system_fingerprint"] = self._fingerprint
+
+    def _open(self, choice: int) -> list[Any]:
+        """Return the chunks that open `choice`: the role is said once, and choices open in order."""
+        _check(choice)
+        if choice < len(self._leads):
+            return []
+        self._prepare(Start())
+        first = len(self._leads)
+        head = _json.dumps(self._head).decode()[:-1]
+        self._leads += [f'{head},"choices":[{{"index":{n},"delta":' for n in range(first, choice + 1)]
+        role = {"role": "assistant", "content": "", "refusal": None}
+        return [self._chunk(n, dict(role)) for n in range(first, choice + 1)]
+
+    def _start(self, start: Start) -> list[Any]:
+        self._started = True
+        self._prepare(start)
+        return self._open(0)
+
+    def _deltas(self, deltas: Deltas) -> list[Any]:
+        messages = []
+        for choice, delta in deltas:
+            messages += self._open(choice)
+            messages.append(self._chunk(choice, delta))
+        return messages
+
+    def _citations(self, event: Citations) -> list[Any]:
+        if not event.citations:
+            return []
+        messages = self._open(0)
+        entries = []
+        for citation in event.citations:
+            source = {
+                "url": citation.uri,
+                "title": citation.title,
+                "start_index": citation.start,
+                "end_index": citation.end,
+                "content": citation.text,
+            }
+            entries.append(
+                {
+                    "type": "url_citation",
+                    # Without it the SDK cannot join the lists of several chunks, and raises.
+                    "index": self._sources,
+                    "url_citation": {key: value for key, value in source.items() if value is not None},
+                }
+            )
+            self._sources += 1
+        return [*messages, self._chunk(0, {"annotations": entries})]
+
+    def _audio(self, event: AudioDelta) -> list[Any]:
+        messages = self._open(0)
+        if not self._speaking:
+            self._speaking = True
+            messages.append(self._chunk(0, {"audio": {"id": f"audio_{self._head['id']}"}}))
+        if event.transcript:
+            messages.append(self._chunk(0, {"audio": {"transcript": event.transcript}}))
+        if event.data:
+            messages.append(self._chunk(0, {"audio": {"data": b2a_base64(event.data, newline=False).decode()}}))
+        return messages
+
+    def _finish(self, event: Finish) -> list[Any]:
+        if event.reason == "error":
+            word = event.raw_reason or event.reason
+            return self._fail(Failure("internal", f"the provider ended its answer with {word!r}"))
+        messages = self._open(0)
+        messages += self._deltas(self._calls.flush())
+        if self._speaking:
+            messages.append(self._chunk(0, {"audio": {"expires_at": self._created + _AUDIO_LIFETIME}}))
+        for choice in range(len(self._leads)):
+            messages.append(self._chunk(choice, {}, self._reason(event.reason, choice)))
+        if self._include_usage and event.usage is not None and (usage := _usage(event.usage)):
+            messages.append(self._message({**self._head, "choices": [], "usage": usage}))
+        self._ended = True
+        return messages
+
+    def _reason(self, reason: str, choice: int) -> str:
+        if reason == "refusal" and choice in self._refused:
+            return "stop"
+        return _REASONS.get(reason) or ("tool_calls" if choice in self._calls.counts else "stop")
+
+    def _end(self, *, finished: bool) -> list[Any]:
+        if not self._ended and not finished:
+            return self._fail(_TRUNCATED)
+        messages = [] if self._ended else self._finish(Finish("stop"))
+        self._done = True
+        return [*messages, self._terminator()]
+
+    def _fail(self, failure: Failure) -> list[Any]:
+        self._done = True
+        return [self._message(error_object(failure)), self._terminator()]
+
+    def _terminator(self) -> Any:
+        return ServerSentEvent("[DONE]") if self._sse else {"object": "done"}
+
+
+def _check(choice: int) -> None:
+    if not 0 <= choice < MAX_CHOICES:
+        raise EncodeError(f"the choice must be from 0 to {MAX_CHOICES - 1}, not {choice}")
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    """Return `usage` as the API words it: what is unknown stays out, for 0 would be a lie."""
+    total = usage.total_tokens
+    if total is None and usage.input_tokens is not None and usage.output_tokens is not None:
+        total = usage.input_tokens + usage.output_tokens
+    counts = {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": total,
+        "prompt_tokens_details": _known(
+            cached_tokens=usage.cache_read_tokens, cache_write_tokens=usage.cache_write_tokens
+        ),
+        "completion_tokens_details": _known(reasoning_tokens=usage.reasoning_tokens),
+    }
+    return _known(**counts) or {}
+
+
+def _known(**values: Any) -> dict[str, Any] | None:
+    return {key: value for key, value in values.items() if value is not None} or None

@@ -1,0 +1,239 @@
+"""What a chunk looks like on the wire: the fields we read, checked for type; all others are ignored.
+
+OpenAI's own fields are strict. Vendors' additions that differ from server to server are `Any` and are read with care
+in `extras`: a strange extra must not cost the text beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Annotated, Any, Final, NamedTuple
+
+import msgspec
+
+from gai_stream import _json
+from gai_stream.exceptions import DecodeError
+from gai_stream.sse import ServerSentEvent
+
+__all__ = ["MAX_CHOICES", "Chunk", "Delta", "Fragment", "Function", "Message", "Part", "Usage", "parse", "read"]
+
+MAX_CHOICES: Final = 128
+"""The largest `n` that the API takes. A wild index must not make us, or a client, fill a list up to it."""
+
+_Index = Annotated[int, msgspec.Meta(ge=0, lt=MAX_CHOICES)]
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class _Struct(msgspec.Struct, gc=False):
+    pass
+
+
+class Function(_Struct):
+    """A fragment of a call. Some servers send `arguments` as the object itself."""
+
+    name: str | None = None
+    arguments: str | dict[str, Any] | None = None
+
+
+class Custom(_Struct):
+    """A fragment of a custom tool's call: `input` is free text, not JSON."""
+
+    name: str | None = None
+    input: str | None = None
+
+
+class Fragment(_Struct):
+    """One entry of `delta.tool_calls`."""
+
+    index: int | None = None
+    id: str | None = None
+    type: str | None = None
+    function: Function | None = None
+    custom: Custom | None = None
+
+    @property
+    def name(self) -> str | None:
+        """Return the tool's name, if this fragment tells it."""
+        source = self.function or self.custom
+        return source.name if source else None
+
+    @property
+    def arguments(self) -> str:
+        """Return this fragment's piece of the arguments, as text."""
+        if self.function is not None:
+            given = self.function.arguments
+            return _json.dumps(given).decode() if isinstance(given, dict) else given or ""
+        return (self.custom.input if self.custom else None) or ""
+
+
+class Audio(_Struct):
+    data: bytes | None = None
+    transcript: str | None = None
+
+
+class Part(_Struct):
+    """One entry of a `content` that is a list (Mistral)."""
+
+    text: str | None = None
+    thinking: str | list[Part] | None = None
+    reference_ids: list[Any] | None = None
+
+
+class Delta(_Struct):
+    content: str | list[str | Part] | None = None
+    refusal: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    reasoning_details: Any = None
+    thinking_blocks: Any = None
+    tool_calls: list[Fragment] | None = None
+    function_call: Function | None = None
+    audio: Audio | None = None
+    annotations: Any = None
+
+
+class _InputDetails(_Struct):
+    cached_tokens: float | None = None
+    cache_write_tokens: float | None = None
+
+
+class _OutputDetails(_Struct):
+    reasoning_tokens: float | None = None
+
+
+class Usage(_Struct):
+    """Token counts under every name that is in use. Servers written in Lua or JavaScript send 12.0 for 12."""
+
+    prompt_tokens: float | None = None
+    completion_tokens: float | None = None
+    total_tokens: float | None = None
+    prompt_tokens_details: _InputDetails | None = None
+    completion_tokens_details: _OutputDetails | None = None
+    prompt_cache_hit_tokens: float | None = None  # DeepSeek
+    cached_tokens: float | None = None  # Moonshot
+    reasoning_tokens: float | None = None  # Perplexity
+    cache_read_input_tokens: float | None = None  # LiteLLM in front of Anthropic
+    cache_creation_input_tokens: float | None = None
+
+
+class Choice(_Struct):
+    index: _Index | None = None
+    delta: Delta | None = None
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    content_filter_results: Any = None
+    error: Any = None
+
+
+class _Groq(_Struct):
+    usage: Usage | None = None
+
+
+class Chunk(_Struct):
+    """One message. `choices` is unset where the key is missing."""
+
+    id: str | None = None
+    object: str | None = None
+    model: str | None = None
+    choices: list[Choice] | msgspec.UnsetType | None = msgspec.UNSET
+    usage: Usage | None = None
+    x_groq: _Groq | None = None
+    provider: Any = None
+    error: Any = None
+    message: Any = None
+    detail: Any = None
+    citations: Any = None
+    search_results: Any = None
+    web_search: Any = None
+    prompt_filter_results: Any = None
+    moderation: Any = None
+    content_filter: Any = None
+
+    @property
+    def known(self) -> bool:
+        """Whether this is a chunk at all, rather than something that we have no name for."""
+        return (
+            self.choices is not msgspec.UNSET
+            or (self.object or "").startswith("chat.completion")
+            or any((self.usage, self.x_groq, self.prompt_filter_results, self.moderation, self.citations))
+        )
+
+
+class Message(NamedTuple):
+    """A message, read: it came as JSON `text`, or else as `data`. `chunk` is None for JSON that is no object."""
+
+    chunk: Chunk | None = None
+    text: str | bytes | None = None
+    data: Any = None
+    done: bool = False
+
+    def value(self) -> Any:
+        """Return the message as plain JSON data."""
+        return self.data if self.text is None else read(self.text)
+
+
+_chunks: msgspec.json.Decoder[Chunk] = msgspec.json.Decoder(Chunk)
+_DONE: Final = Message(done=True)
+
+
+def read(text: str | bytes, decoder: msgspec.json.Decoder[Any] | None = None) -> Any:
+    """Return the value of JSON `text`: integers exact, lone surrogates as U+FFFD. Raises DecodeError."""
+    decode = decoder.decode if decoder is not None else msgspec.json.decode
+    try:
+        try:
+            return decode(text)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            # Half an emoji is legal JSON, and models do cut there; msgspec refuses it.
+            plain = text if isinstance(text, str) else text.decode()
+            if not _SURROGATE.search(plain):
+                raise
+            return decode(_json.dumps(json.loads(plain)))
+    except (msgspec.MsgspecError, RecursionError, ValueError) as exc:
+        line = text if isinstance(text, bytes) else text.encode(errors="replace")
+        raise DecodeError(f"not a chat completion chunk: {exc}", line=line) from exc
+
+
+def parse(message: object) -> Message | None:
+    """Read one message of any accepted kind; None for an empty one.
+
+    Raises DecodeError for what is not JSON or has a field of the wrong type, TypeError for what is no message.
+    """
+    if isinstance(message, ServerSentEvent):
+        message = message.data
+    if isinstance(message, bytearray | memoryview):
+        message = bytes(message)
+    if isinstance(message, str | bytes):
+        return _parse_text(message)
+    if (dump := getattr(message, "model_dump", None)) is not None and not isinstance(message, type):
+        # What the server did not send must stay absent; vendors' values outside the SDK's types are no news to us.
+        message = dump(exclude_unset=True, warnings=False)
+    if isinstance(message, dict):
+        if message.get("object") == "done":
+            return _DONE
+        try:
+            return Message(msgspec.convert(message, Chunk), data=message)
+        except (msgspec.ValidationError, RecursionError) as exc:
+            raise DecodeError(f"not a chat completion chunk: {exc}") from exc
+    if message is None or isinstance(message, list | int | float):
+        return Message(data=message)
+    raise TypeError(
+        "OpenAIDecoder: a message is a ServerSentEvent, a dict, JSON text or an SDK object, "
+        f"not {type(message).__name__}"
+    )
+
+
+def _parse_text(text: str | bytes) -> Message | None:
+    stripped = text.strip()
+    start = stripped[:1]
+    if start in ("{", b"{"):
+        chunk = read(text, _chunks)
+        # The terminal line of the NDJSON form.
+        return _DONE if chunk.object == "done" else Message(chunk, text)
+    if not stripped:
+        return None
+    if stripped in ("[DONE]", b"[DONE]"):
+        return _DONE
+    return Message(data=read(text))

@@ -1,0 +1,221 @@
+"""Whatever a provider hands you, as one kind of stream: batches of items, pulled without blocking the event loop.
+
+Asynchronous iterables are pulled where you stand, one item a batch. Synchronous ones are iterated by one worker thread,
+which hands over whatever is ready, at once: neither a thread hop per item, nor a wait to fill a batch.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from contextvars import copy_context
+from typing import Any, Self
+
+import anyio
+from anyio.lowlevel import current_token
+
+from .events import EVENT_TYPES, TextDelta
+from .transform import Transform
+
+__all__ = ["Lift", "Source", "check_stream"]
+
+_SLICE = 256
+"""How many items a batch of ready items may hold, and how far a worker thread may run ahead of its consumer."""
+
+
+def check_stream(stream: object) -> None:
+    """Raise TypeError unless `stream` is something that `Source` can iterate."""
+    if isinstance(stream, AsyncIterable):
+        return
+    if isinstance(stream, Iterable) and not isinstance(stream, str | bytes | bytearray | memoryview | Mapping):
+        return
+    hint = "; await it first" if hasattr(stream, "__await__") else ""
+    hint = "; call it first" if callable(stream) else hint
+    raise TypeError(
+        "stream must be an async or sync iterable of str, events, ServerSentEvents or JSON values, such as a "
+        f"generator, a list or an SDK's stream, not {type(stream).__name__}{hint}"
+    )
+
+
+class Source:
+    """Iterate over `stream` in batches: `async for items in Source(stream)`, each a list that is not empty.
+
+    Iterate and close it in one task: that task closes the stream, so that its `finally` blocks run where its body ran.
+    Raises TypeError when built, for a stream that cannot be iterated; otherwise what the stream raises.
+    """
+
+    def __init__(self, stream: AsyncIterable[Any] | Iterable[Any]) -> None:
+        check_stream(stream)
+        self._stream = stream
+        self._async: AsyncIterator[Any] | None = None
+        self._worker: _Worker | None = None
+        self._ready: list[Any] | None = None
+        if isinstance(stream, AsyncIterable):
+            self._async = aiter(stream)
+        elif isinstance(stream, list | tuple | deque | range):
+            self._ready = list(stream)
+            self._ready.reverse()
+        else:
+            self._worker = _Worker(stream)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> list[Any]:
+        if self._async is not None:
+            return [await anext(self._async)]
+        if self._worker is not None:
+            return await self._worker.take()
+        if not self._ready:
+            raise StopAsyncIteration
+        batch = self._ready[: -_SLICE - 1 : -1]
+        del self._ready[-len(batch) :]
+        return batch
+
+    async def aclose(self) -> None:
+        """Close the stream, and wait until it is closed."""
+        if self._worker is not None:
+            await self._worker.aclose()
+        if self._async is not None and (aclose := getattr(self._async, "aclose", None)) is not None:
+            await aclose()
+        # SDK streams hold a connection that their iterator does not close.
+        close = getattr(self._stream, "aclose", None) or getattr(self._stream, "close", None)
+        if close is not None and self._stream is not self._async and self._worker is None:
+            closing = close()
+            if hasattr(closing, "__await__"):
+                await closing
+
+
+class _Worker:
+    """Iterate over a synchronous iterable in a thread of its own."""
+
+    def __init__(self, iterable: Iterable[Any]) -> None:
+        self._iterable = iterable
+        self._items: deque[Any] = deque()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._stopped = False
+        self._ended = False
+        self._error: BaseException | None = None
+        self._consumer: anyio.Event | None = None
+
+    async def take(self) -> list[Any]:
+        """Return what is ready, or wait for the first item."""
+        if self._thread is None:
+            self._token = current_token()
+            self._thread = threading.Thread(
+                target=copy_context().run, args=(self._run,), name="gai_stream source", daemon=True
+            )
+            self._thread.start()
+        while True:
+            with self._changed:
+                if self._items:
+                    items = list(self._items)
+                    self._items.clear()
+                    self._changed.notify_all()
+                    return items
+                if self._ended:
+                    break
+                self._consumer = consumer = anyio.Event()
+            await consumer.wait()
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Stop the thread at its next item, and wait until it has closed the iterable."""
+        if self._thread is None:
+            _close(self._iterable)
+            return
+        while True:
+            with self._changed:
+                self._stopped = True
+                self._items.clear()
+                self._changed.notify_all()
+                if self._ended:
+                    return
+                self._consumer = consumer = anyio.Event()
+            await consumer.wait()
+
+    def _run(self) -> None:
+        iterator = None
+        try:
+            iterator = iter(self._iterable)
+            for item in iterator:
+                self._hand_over(item)
+                if self._stopped:
+                    break
+        except BaseException as exc:  # noqa: BLE001 (raised again in the consumer's task)
+            self._error = exc
+        finally:
+            try:
+                _close(iterator)
+                if iterator is not self._iterable:
+                    _close(self._iterable)
+            except BaseException as exc:  # noqa: BLE001 (as above)
+                self._error = self._error or exc
+            with self._changed:
+                self._ended = True
+                consumer, self._consumer = self._consumer, None
+            self._wake(consumer)
+
+    def _hand_over(self, item: Any) -> None:
+        with self._changed:
+            while len(self._items) >= _SLICE and not self._stopped:
+                self._changed.wait()
+            if self._stopped:
+                return
+            self._items.append(item)
+            consumer, self._consumer = self._consumer, None
+        self._wake(consumer)
+
+    def _wake(self, consumer: anyio.Event | None) -> None:
+        if consumer is not None:
+            try:
+                anyio.from_thread.run_sync(consumer.set, token=self._token)
+            except RuntimeError:
+                # The event loop ended while the iterable was blocking: nobody waits any more.
+                self._stopped = True
+
+
+def _close(iterable: object) -> None:
+    close = getattr(iterable, "close", None)
+    if callable(close):
+        close()
+
+
+class Lift:
+    """The transform from what sources yield to what can be written.
+
+    `str` becomes TextDelta and an SDK's chunk objects become events; events, ServerSentEvents and other JSON values
+    stay as they are.
+    """
+
+    def __init__(self) -> None:
+        self._decoder: Transform[Any, Any] | None = None
+        self._finished = False
+
+    def feed(self, item: Any, /) -> list[Any]:
+        """Return the event that `item` stands for, or `item`."""
+        if self._finished:
+            raise RuntimeError("Lift: feed after finish")
+        if type(item) is str:
+            return [TextDelta(item)]
+        if type(item) in EVENT_TYPES or not hasattr(item, "model_dump"):
+            return [item]
+        if getattr(item, "object", None) == "chat.completion.chunk":
+            if self._decoder is None:
+                from .dialects.openai import OpenAIDecoder
+
+                self._decoder = OpenAIDecoder()
+            return self._decoder.feed(item)
+        return [item]
+
+    def finish(self) -> list[Any]:
+        """Return what an SDK's stream still owes. Raises TruncatedStream if it was cut."""
+        if self._finished:
+            raise RuntimeError("Lift: finish after finish")
+        self._finished = True
+        return self._decoder.finish() if self._decoder is not None else []

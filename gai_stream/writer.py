@@ -1,0 +1,332 @@
+"""The pushing side: messages in, bytes out, in order, each whole; and every timer that a stream needs.
+
+The transport is one coroutine function that takes bytes: an ASGI `send`, a socket, a queue. Nothing here knows which.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, NoReturn, Protocol, Self
+
+import anyio
+import anyio.lowlevel
+from anyio.abc import TaskGroup
+from anyio.lowlevel import EventLoopToken, current_token
+
+from .exceptions import StreamTimeout
+from .sse import SSEEncoder
+
+__all__ = ["Framing", "Writer", "check_seconds"]
+
+# Longer than any stream lives, and short enough for every event loop's clock.
+_NEVER = 86400.0 * 365
+
+
+class Framing(Protocol):
+    """A transform from messages to bytes, with what its wire format says about silence.
+
+    `media_type` is the value of the content-type header; `heartbeat` the bytes that mean nothing to a client;
+    `comment` returns text that a client skips, or raises EncodeError where the format has no such thing.
+    """
+
+    media_type: str
+    heartbeat: bytes
+
+    def feed(self, message: Any, /) -> list[bytes]:
+        """Return the bytes of one message, or raise EncodeError."""
+        ...
+
+    def finish(self) -> list[bytes]:
+        """Return what the format wants at its end."""
+        ...
+
+    def comment(self, text: str) -> bytes:
+        """Return `text` in a form that clients skip."""
+        ...
+
+
+class Writer:
+    """Write messages to a transport: in the order written, each whole, from any number of tasks and threads.
+
+    When the transport is idle a message leaves at once; what arrives while a send is under way leaves together in
+    the next one. Past `flush_size` unsent bytes `write` waits, so that a slow client slows its producer.
+    With `flush_interval` (seconds) the first message leaves at once, later ones together and at most that late. After
+    `heartbeat` seconds in which nothing was sent, the framing's heartbeat is. A send that takes longer than
+    `send_timeout` seconds ends the stream with StreamTimeout. `hold` (seconds) is the wait for the very first
+    message, before the first heartbeat opens the transport (an empty send does when heartbeats are off).
+
+    Use it as an async context manager: leaving sends what is left and the framing's end, and after that no byte
+    follows, ever. If the transport fails, what runs inside the context is cancelled, and leaving raises the transport's
+    error. Tasks are started only for `heartbeat`, `hold` and `flush_interval`.
+
+    `bytes_sent` counts what the transport took, `begun` says whether anything was given to it, and `failure` is the
+    error that ended it.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[bytes], Awaitable[object]],
+        framing: Framing | None = None,
+        *,
+        heartbeat: float | None = 15.0,
+        flush_interval: float | None = None,
+        flush_size: int = 16384,
+        send_timeout: float | None = 30.0,
+        hold: float | None = None,
+    ) -> None:
+        check_seconds("heartbeat", heartbeat)
+        check_seconds("flush_interval", flush_interval)
+        check_seconds("send_timeout", send_timeout)
+        check_seconds("hold", hold)
+        if isinstance(flush_size, bool) or not isinstance(flush_size, int) or flush_size <= 0:
+            raise ValueError(f"flush_size must be a whole number of bytes, 1 or more, not {flush_size!r}")
+        self.bytes_sent = 0
+        self.begun = False
+        self.failure: BaseException | None = None
+        self._send = send
+        self._framing: Framing = SSEEncoder() if framing is None else framing
+        self._heartbeat = heartbeat
+        self._flush_interval = flush_interval
+        self._flush_size = flush_size
+        self._send_timeout = send_timeout
+        self._hold = hold
+        self._waiting: list[bytes] = []
+        self._unsent = 0
+        self._open = False
+        self._sending = False
+        self._flushing = False
+        self._cut = False
+        self._sent_something: anyio.Event | None = None
+        self._tasks: TaskGroup | None = None
+        self._thread = 0
+        self._token: EventLoopToken | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The response headers that this stream needs, whatever HTTP library sends them."""
+        return {
+            "content-type": self._framing.media_type,
+            "cache-control": "no-cache, no-store, must-revalidate, no-transform",
+            "x-accel-buffering": "no",
+        }
+
+    async def __aenter__(self) -> Self:
+        if self._token is not None:
+            raise RuntimeError("a Writer writes one stream: make a new one")
+        self._token = current_token()
+        self._thread = threading.get_ident()
+        self._open = True
+        self._last_sent = self._send_started = anyio.current_time()
+        if self._heartbeat is not None or self._hold is not None or self._flush_interval is not None:
+            self._wake = anyio.Event()
+            self._hurry = anyio.Event()
+            self._tasks = anyio.create_task_group()
+            await self._tasks.__aenter__()
+            self._tasks.start_soon(self._pump)
+            if self._heartbeat is not None or self._hold is not None or self._send_timeout is not None:
+                self._tasks.start_soon(self._watch)
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        own: BaseException | None = None
+        try:
+            # An error in the block does not take back what was written before it; a cancellation does.
+            if exc is None or isinstance(exc, Exception):
+                if exc is None and self._open:
+                    self._append(self._framing.finish())
+                self._open = False
+                await self._drained()
+        except BaseException as error:  # noqa: BLE001 (raised again below, once the tasks have ended)
+            own = exc = error
+        self._open = False
+        suppressed = None
+        if self._tasks is not None:
+            self._tasks.cancel_scope.cancel()
+            # The group would hold nothing but `exc` and the transport's failure. Whoever opened a Writer did not open
+            # a task group, so they get the error itself.
+            with contextlib.suppress(BaseExceptionGroup):
+                suppressed = await self._tasks.__aexit__(type(exc) if exc else None, exc, traceback)
+        # A failing transport cancels the block: then the failure is the news, not the cancellation.
+        cancelled = isinstance(exc, anyio.get_cancelled_exc_class())
+        if self.failure is not None and (exc is None or (cancelled and not self._cut)):
+            raise self.failure
+        if own is not None:
+            raise own
+        return suppressed
+
+    async def write(self, message: Any) -> None:
+        """Write one message. Wait while more than `flush_size` bytes are unsent.
+
+        Raises EncodeError (nothing of the message is written, and the stream goes on), ClosedResourceError of anyio
+        after the end, and whatever the transport raised.
+        """
+        await self._check_open()
+        self._append(self._framing.feed(message))
+        if self._tasks is not None:
+            if not self._sending:
+                self._wake.set()
+            if self._unsent >= self._flush_size:
+                await self._room()
+        elif not self._sending:
+            await self._drain()
+        elif self._unsent >= self._flush_size:
+            await self._room()
+
+    def write_from_thread(self, message: Any) -> None:
+        """Write one message from a thread that is not the event loop's. Block as long as `write` would wait."""
+        if threading.get_ident() == self._thread:
+            raise RuntimeError("write_from_thread: this is the event loop's own thread; use `await write(...)`")
+        anyio.from_thread.run(self.write, message, token=self._token)
+
+    async def comment(self, text: str) -> None:
+        """Write text that clients skip. Raises EncodeError where the framing has no comments, or for several lines."""
+        await self._check_open()
+        self._append([self._framing.comment(text)])
+        await self.flush()
+
+    async def flush(self) -> None:
+        """Wait until everything written so far has left, without waiting for the flush interval."""
+        await self._check_open()
+        await self._drained()
+
+    async def _check_open(self) -> None:
+        if self.failure is not None:
+            await self._fail(self.failure)
+        if not self._open:
+            if self._token is None:
+                raise RuntimeError("enter the Writer first: `async with Writer(...) as writer`")
+            raise anyio.ClosedResourceError("the stream has ended: nothing can be written after its end")
+
+    def _append(self, chunks: list[bytes]) -> None:
+        for chunk in chunks:
+            self.begun = True
+            self._waiting.append(chunk)
+            self._unsent += len(chunk)
+        if self._unsent >= self._flush_size and self._flush_interval is not None:
+            self._hurry.set()
+
+    async def _room(self) -> None:
+        """Wait until less than `flush_size` bytes are unsent."""
+        while self._unsent >= self._flush_size and self.failure is None:
+            await self._next_send()
+        if self.failure is not None:
+            await self._fail(self.failure)
+
+    async def _next_send(self) -> None:
+        if self._sent_something is None:
+            self._sent_something = anyio.Event()
+        await self._sent_something.wait()
+
+    async def _drained(self) -> None:
+        """Wait until nothing is unsent."""
+        if self._tasks is not None:
+            while self._unsent and self.failure is None:
+                self._flushing = True
+                self._hurry.set()
+                self._wake.set()
+                await self._next_send()
+        else:
+            while self._sending:
+                await self._next_send()
+            await self._drain()
+        if self.failure is not None:
+            await self._fail(self.failure)
+
+    async def _fail(self, failure: BaseException) -> NoReturn:
+        if self._cut:
+            # What cut the send off most likely means this task too, and then the cancellation is the news.
+            await anyio.lowlevel.checkpoint()
+        raise failure
+
+    async def _drain(self) -> None:
+        """Send what waits, and what comes to wait meanwhile. Only one task is ever in here."""
+        self._sending = True
+        try:
+            while self._waiting and self.failure is None:
+                chunk = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
+                self._waiting.clear()
+                self._send_started = anyio.current_time()
+                if self._tasks is None and self._send_timeout is not None:
+                    try:
+                        with anyio.fail_after(self._send_timeout):
+                            await self._send(chunk)
+                    except TimeoutError as exc:
+                        raise self._timed_out() from exc
+                else:
+                    await self._send(chunk)
+                self._last_sent = anyio.current_time()
+                self.bytes_sent += len(chunk)
+                self._unsent -= len(chunk)
+                if self._sent_something is not None:
+                    self._sent_something.set()
+                    self._sent_something = None
+        except BaseException as exc:
+            # Nobody knows how much of the chunk left: a message after it could begin in the middle of another.
+            if self.failure is None:
+                self._cut = not isinstance(exc, Exception)
+                self.failure = anyio.BrokenResourceError("a send was cancelled") if self._cut else exc
+            raise
+        finally:
+            self._sending = False
+            if self.failure is not None and self._sent_something is not None:
+                self._sent_something.set()
+
+    async def _pump(self) -> None:
+        """Send whatever is ready, whenever something is."""
+        with anyio.CancelScope() as self._sends:
+            while True:
+                await self._wake.wait()
+                if self._flush_interval is not None and self.bytes_sent and not self._flushing:
+                    with anyio.move_on_after(self._last_sent + self._flush_interval - anyio.current_time()):
+                        await self._hurry.wait()
+                self._wake = anyio.Event()
+                self._hurry = anyio.Event()
+                self._flushing = False
+                await self._drain()
+        if isinstance(self.failure, StreamTimeout):
+            raise self.failure
+
+    async def _watch(self) -> None:
+        """Send heartbeats and end sends that take too long: one task that compares times, none per message."""
+        heartbeat = self._heartbeat or _NEVER
+        limit = self._send_timeout or _NEVER
+        silence = min(heartbeat, self._hold or _NEVER)
+        while True:
+            now = anyio.current_time()
+            if self._sending:
+                due = self._send_started + limit
+                if now >= due:
+                    self.failure = self._timed_out()
+                    self._sends.cancel()
+                    return
+            elif self._waiting:
+                due = now + heartbeat
+            else:
+                if self.bytes_sent:
+                    silence = heartbeat
+                due = self._last_sent + silence
+                if now >= due:
+                    self._append([b"" if self._heartbeat is None else self._framing.heartbeat])
+                    self._flushing = True
+                    self._hurry.set()
+                    self._wake.set()
+                    silence = heartbeat
+                    due = now + heartbeat
+            await anyio.sleep_until(min(due, now + limit, now + heartbeat))
+
+    def _timed_out(self) -> StreamTimeout:
+        return StreamTimeout(f"the client took nothing for {self._send_timeout} s (send_timeout)")
+
+
+def check_seconds(option: str, value: float | None) -> None:
+    """Raise ValueError unless `value` is None or a finite number of seconds above 0."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+        raise ValueError(f"{option} must be a number of seconds above 0, or None for none, not {value!r}")

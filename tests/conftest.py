@@ -1,0 +1,44 @@
+"""What every test shares: both event loops, the corpus, and the rule that CI skips nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+IN_CI = os.environ.get("CI", "") not in ("", "0", "false")
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    """Run every asynchronous test on both event loops."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The recorded provider streams, which are not part of this repository."""
+    if not (SHARED / "corpus").is_dir():
+        pytest.skip("needs the recorded streams in ../shared/corpus")
+    return SHARED / "corpus"
+
+
+@pytest.fixture(scope="session")
+def expected(corpus: Path) -> dict[str, Any]:
+    """What the real SDKs make of each recorded stream, by its path in the corpus."""
+    files: dict[str, Any] = json.loads((corpus / "expected.json").read_text(encoding="utf-8"))["files"]
+    return files
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Turn a skip into a failure in CI: whatever a test needs, `.ci/run` installs."""
+    report = yield
+    if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI: {report.longrepr}"
+    return report

@@ -1,0 +1,270 @@
+"""Source and Lift: any stream as batches, closed in its own task; items as what can be written."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gai_stream.events import Done, Start, TextDelta
+from gai_stream.exceptions import TruncatedStream
+from gai_stream.source import Lift, Source, check_stream
+from gai_stream.sse import ServerSentEvent
+
+pytestmark = pytest.mark.anyio
+
+
+async def drain(source: Source) -> list[Any]:
+    return [item async for batch in source for item in batch]
+
+
+class SDKStream:
+    """Shaped as an SDK's stream: an async iterable whose `close` must be awaited."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        yield "a"
+        yield "b"
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.mark.parametrize("make", [list, tuple, deque, iter, lambda items: (item for item in items), set], ids=repr)
+async def test_every_kind_of_sync_iterable_gives_its_items(make: Any) -> None:
+    source = Source(make(["only"]))
+    assert await drain(source) == ["only"]
+    await source.aclose()
+
+
+@given(size=st.integers(0, 2000))
+def test_lists_come_in_order_and_in_bounded_batches(size: int) -> None:
+    async def main() -> None:
+        batches = [batch async for batch in Source(range(size))]
+        assert [item for batch in batches for item in batch] == list(range(size))
+        assert all(0 < len(batch) <= 256 for batch in batches)
+
+    anyio.run(main)
+
+
+async def test_an_async_source_is_pulled_one_by_one() -> None:
+    async def numbers() -> AsyncIterator[int]:
+        for number in range(3):
+            yield number
+
+    source = Source(numbers())
+    assert [batch async for batch in source] == [[0], [1], [2]]
+    await source.aclose()
+
+
+async def test_an_sdk_stream_is_closed_with_its_connection() -> None:
+    stream = SDKStream()
+    source = Source(stream)
+    assert await anext(source) == ["a"]
+    await source.aclose()
+    assert stream.closed == 1
+
+
+async def test_a_worker_thread_hands_over_in_order_and_runs_ahead_only_so_far() -> None:
+    made = 0
+
+    def numbers() -> Iterator[int]:
+        nonlocal made
+        for number in range(5000):
+            made += 1
+            yield number
+
+    source = Source(numbers())
+    first = await anext(source)
+    got = list(first)
+    async for batch in source:
+        assert made <= len(got) + 2 * 256 + 1
+        assert len(batch) <= 256
+        got += batch
+    assert got == list(range(5000))
+    await source.aclose()
+
+
+async def test_an_item_is_handed_over_while_the_next_one_still_blocks() -> None:
+    release = threading.Event()
+
+    def slow() -> Iterator[str]:
+        yield "ready"
+        assert release.wait(10)
+        yield "later"
+
+    source = Source(slow())
+    with anyio.fail_after(5):
+        assert await anext(source) == ["ready"]
+    release.set()
+    assert await anext(source) == ["later"]
+    await source.aclose()
+
+
+async def test_a_sync_source_runs_in_one_thread_and_not_in_ours() -> None:
+    seen: set[int] = set()
+
+    def where() -> Iterator[int]:
+        try:
+            for _ in range(600):
+                seen.add(threading.get_ident())
+                yield 0
+        finally:
+            seen.add(threading.get_ident())
+
+    source = Source(where())
+    await drain(source)
+    await source.aclose()
+    assert len(seen) == 1
+    assert threading.get_ident() not in seen
+
+
+async def test_an_error_in_the_thread_comes_behind_its_items() -> None:
+    def failing() -> Iterator[int]:
+        yield 1
+        yield 2
+        raise KeyError("mine")
+
+    source = Source(failing())
+    got: list[int] = []
+    with pytest.raises(KeyError, match="mine"):
+        async for batch in source:
+            got += batch
+    assert got == [1, 2]
+    await source.aclose()
+
+
+async def test_closing_ends_the_thread_at_its_next_item_and_runs_its_clean_up() -> None:
+    closed = threading.Event()
+
+    def endless() -> Iterator[int]:
+        try:
+            while True:
+                yield 0
+        finally:
+            closed.set()
+
+    source = Source(endless())
+    await anext(source)
+    await source.aclose()
+    assert closed.is_set()
+
+
+async def test_fifty_abandoned_threads_leave_none_behind() -> None:
+    before = threading.active_count()
+
+    def endless() -> Iterator[int]:
+        while True:
+            yield 0
+
+    sources = [Source(endless()) for _ in range(50)]
+    for source in sources:
+        await anext(source)
+    for source in sources:
+        await source.aclose()
+    for thread in threading.enumerate():
+        if thread.name == "gai_stream source":
+            thread.join(5)
+    assert threading.active_count() == before
+
+
+async def test_a_source_that_was_never_started_is_closed_without_running() -> None:
+    ran = False
+
+    def generator() -> Iterator[int]:
+        nonlocal ran
+        ran = True
+        yield 0
+
+    async def asynchronous() -> AsyncIterator[int]:
+        nonlocal ran
+        ran = True
+        yield 0
+
+    for stream in (generator(), asynchronous()):
+        await Source(stream).aclose()  # type: ignore[arg-type]
+    assert not ran
+
+
+async def test_an_error_while_closing_in_the_thread_is_raised() -> None:
+    def failing() -> Iterator[int]:
+        try:
+            yield 1
+        finally:
+            raise KeyError("clean-up")
+
+    source = Source(failing())
+    with pytest.raises(KeyError, match="clean-up"):
+        await drain(source)
+    await source.aclose()
+
+
+@pytest.mark.parametrize("stream", ["text", b"x", bytearray(), memoryview(b""), {}, 7, None, object()], ids=repr)
+def test_what_is_no_stream_is_refused_saying_what_is(stream: Any) -> None:
+    with pytest.raises(TypeError, match="such as a generator, a list or an SDK's stream, not "):
+        check_stream(stream)
+
+
+def test_a_coroutine_is_told_to_be_awaited() -> None:
+    async def call() -> None: ...
+
+    coroutine = call()
+    with pytest.raises(TypeError, match="not coroutine; await it first"):
+        check_stream(coroutine)
+    coroutine.close()
+
+
+def chunk(content: str | None, finish_reason: str | None = None) -> Any:
+    from openai.types.chat import ChatCompletionChunk
+
+    choice = {"index": 0, "delta": {"content": content}, "finish_reason": finish_reason}
+    return ChatCompletionChunk.model_validate(
+        {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+    )
+
+
+def test_lift_makes_events_of_text_and_of_sdk_chunks() -> None:
+    lift = Lift()
+    assert lift.feed("a") == [TextDelta("a")]
+    start, delta = lift.feed(chunk("Hi"))
+    assert isinstance(start, Start)
+    assert delta == TextDelta("Hi")
+    lift.feed(chunk(None, "stop"))
+    assert lift.finish()[-1] == Done()
+
+
+def test_lift_leaves_everything_else_alone() -> None:
+    import pydantic
+
+    class Model(pydantic.BaseModel):
+        x: int = 1
+
+    lift = Lift()
+    for item in (TextDelta("a"), ServerSentEvent("a"), {"a": 1}, [1], 7, None, Model()):
+        assert lift.feed(item) == [item]
+    assert lift.finish() == []
+
+
+def test_lift_tells_a_cut_sdk_stream_from_a_whole_one() -> None:
+    lift = Lift()
+    lift.feed(chunk("Hi"))
+    with pytest.raises(TruncatedStream):
+        lift.finish()
+
+
+def test_lift_is_used_once() -> None:
+    lift = Lift()
+    lift.finish()
+    with pytest.raises(RuntimeError, match="feed after finish"):
+        lift.feed("a")
+    with pytest.raises(RuntimeError, match="finish after finish"):
+        lift.finish()

@@ -1,0 +1,485 @@
+"""Writer: order, atomicity, coalescing, timers, back-pressure, failures and the end."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+from itertools import count
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+import trio.testing
+from anyio import get_running_tasks
+
+from gai_stream.exceptions import EncodeError, StreamTimeout
+from gai_stream.ndjson import NDJSONEncoder
+from gai_stream.sse import ServerSentEvent, SSEDecoder, SSEEncoder
+from gai_stream.writer import Writer
+
+pytestmark = pytest.mark.anyio
+
+virtual_clock = pytest.mark.parametrize(
+    "anyio_backend", [pytest.param(("trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}), id="trio-clock")]
+)
+
+
+@pytest.fixture(autouse=True)
+def fresh_clock(request: pytest.FixtureRequest) -> None:
+    """A virtual clock belongs to one run."""
+    if "anyio_backend" in request.fixturenames and isinstance(request.getfixturevalue("anyio_backend"), tuple):
+        options = request.getfixturevalue("anyio_backend")[1]
+        options["clock"] = trio.testing.MockClock(autojump_threshold=0)
+
+
+class Wire:
+    """A transport that remembers what it took and when, and that can be slow or stuck."""
+
+    def __init__(self, delay: float = 0.0) -> None:
+        self.chunks: list[bytes] = []
+        self.times: list[float] = []
+        self.delay = delay
+        self.gate: anyio.Event | None = None
+        self.started_at = 0.0
+
+    async def send(self, chunk: bytes) -> None:
+        if self.delay:
+            await anyio.sleep(self.delay)
+        if self.gate is not None:
+            await self.gate.wait()
+        self.chunks.append(chunk)
+        self.times.append(anyio.current_time() - self.started_at)
+
+    def start_clock(self) -> None:
+        self.started_at = anyio.current_time()
+
+    @property
+    def bytes(self) -> bytes:
+        return b"".join(self.chunks)
+
+
+async def settle() -> None:
+    """Let every other task run as far as it can without a timer."""
+    for _ in range(10):
+        await anyio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize("heartbeat", [15.0, None], ids=["timers", "no-timers"])
+async def test_messages_leave_in_order_and_the_tail_leaves_before_the_context_ends(heartbeat: float | None) -> None:
+    wire = Wire()
+    async with Writer(wire.send, heartbeat=heartbeat) as writer:
+        for number in range(100):
+            await writer.write(str(number))
+    assert wire.bytes == b"".join(b"data: %d\n\n" % number for number in range(100))
+    assert writer.bytes_sent == len(wire.bytes)
+
+
+@pytest.mark.parametrize("heartbeat", [15.0, None], ids=["timers", "no-timers"])
+async def test_a_message_leaves_at_once_when_the_transport_is_idle(heartbeat: float | None) -> None:
+    wire = Wire()
+    async with Writer(wire.send, heartbeat=heartbeat) as writer:
+        for number in range(3):
+            await writer.write(str(number))
+            await settle()
+            assert wire.chunks[-1] == b"data: %d\n\n" % number
+    assert len(wire.chunks) == 3
+
+
+@pytest.mark.parametrize("heartbeat", [15.0, None], ids=["timers", "no-timers"])
+async def test_what_arrives_during_a_send_leaves_together_in_the_next_one(heartbeat: float | None) -> None:
+    wire = Wire()
+    async with Writer(wire.send, heartbeat=heartbeat) as writer, anyio.create_task_group() as tasks:
+        wire.gate = anyio.Event()
+        tasks.start_soon(writer.write, "first")
+        await settle()
+        for number in range(50):
+            tasks.start_soon(writer.write, str(number))
+        await settle()
+        assert wire.chunks == []
+        wire.gate.set()
+    first, second = wire.chunks
+    assert first == b"data: first\n\n"
+    assert sorted(int(message.data) for message in SSEDecoder().feed(second)) == list(range(50))
+
+
+async def test_many_tasks_write_whole_messages() -> None:
+    wire = Wire()
+
+    async def produce(writer: Writer, name: int) -> None:
+        for number in range(20):
+            await writer.write(ServerSentEvent(f"{name}.{number}\nsecond line"))
+            await anyio.lowlevel.checkpoint()
+
+    async with Writer(wire.send) as writer, anyio.create_task_group() as tasks:
+        for name in range(10):
+            tasks.start_soon(produce, writer, name)
+    messages = [message.data for message in SSEDecoder().feed(wire.bytes)]
+    assert len(messages) == 200
+    for name in range(10):
+        own = [message for message in messages if message.startswith(f"{name}.")]
+        assert own == [f"{name}.{number}\nsecond line" for number in range(20)]
+
+
+@pytest.mark.parametrize("heartbeat", [15.0, None], ids=["timers", "no-timers"])
+async def test_many_threads_write_whole_messages_in_their_own_order(heartbeat: float | None) -> None:
+    wire = Wire()
+
+    async with Writer(wire.send, NDJSONEncoder(), heartbeat=heartbeat) as writer:
+
+        def produce(name: int) -> None:
+            for number in range(20):
+                writer.write_from_thread([name, number])
+
+        threads = [threading.Thread(target=produce, args=(name,)) for name in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            await anyio.to_thread.run_sync(thread.join)
+    lines = [eval(line) for line in wire.bytes.splitlines()]
+    assert len(lines) == 160
+    for name in range(8):
+        assert [number for who, number in lines if who == name] == list(range(20))
+
+
+async def test_writing_from_the_loops_own_thread_is_refused_instead_of_deadlocking() -> None:
+    async with Writer(Wire().send) as writer:
+        with pytest.raises(RuntimeError, match="the event loop's own thread; use `await write"):
+            writer.write_from_thread("x")
+
+
+async def test_an_encode_error_in_a_thread_reaches_the_thread() -> None:
+    async with Writer(Wire().send) as writer:
+        with pytest.raises(EncodeError, match="cannot be written as JSON"):
+            await anyio.to_thread.run_sync(writer.write_from_thread, {"x": object()})
+
+
+@pytest.mark.parametrize("heartbeat", [15.0, None], ids=["timers", "no-timers"])
+async def test_past_flush_size_unsent_bytes_write_waits(heartbeat: float | None) -> None:
+    wire = Wire()
+    accepted = 0
+
+    async def produce(writer: Writer) -> None:
+        nonlocal accepted
+        for _ in range(100):
+            await writer.write("x" * 92)
+            accepted += 1
+
+    async with Writer(wire.send, heartbeat=heartbeat, flush_size=1000) as writer, anyio.create_task_group() as tasks:
+        wire.gate = anyio.Event()
+        # Without timers the first writer is itself busy sending, so a second one meets the limit.
+        tasks.start_soon(writer.write, "first")
+        await settle()
+        tasks.start_soon(produce, writer)
+        await settle()
+        assert 8 <= accepted <= 10
+        wire.gate.set()
+    assert accepted == 100
+    assert max(len(chunk) for chunk in wire.chunks) <= 1100
+
+
+async def test_no_task_is_started_when_no_timer_needs_one() -> None:
+    before = len(get_running_tasks())
+    async with Writer(Wire().send, heartbeat=None) as writer:
+        await writer.write("x")
+        assert len(get_running_tasks()) == before
+
+
+async def test_tasks_end_with_the_context() -> None:
+    before = len(get_running_tasks())
+    async with Writer(Wire().send, heartbeat=1.0, flush_interval=1.0) as writer:
+        await writer.write("x")
+        assert len(get_running_tasks()) > before
+    assert len(get_running_tasks()) == before
+
+
+@virtual_clock
+async def test_a_heartbeat_is_sent_only_after_silence() -> None:
+    wire = Wire()
+    async with Writer(wire.send, heartbeat=10.0) as writer:
+        wire.start_clock()
+        await anyio.sleep(6)
+        await writer.write("x")
+        await anyio.sleep(31)
+    assert wire.chunks == [b"data: x\n\n", b": keep-alive\n", b": keep-alive\n", b": keep-alive\n"]
+    assert wire.times == pytest.approx([6, 16, 26, 36])
+
+
+@virtual_clock
+async def test_a_busy_stream_needs_no_heartbeat() -> None:
+    wire = Wire()
+    async with Writer(wire.send, heartbeat=10.0) as writer:
+        for _ in range(20):
+            await writer.write("x")
+            await anyio.sleep(9)
+    assert b"keep-alive" not in wire.bytes
+
+
+@virtual_clock
+async def test_the_heartbeat_is_the_framings() -> None:
+    wire = Wire()
+    async with Writer(wire.send, NDJSONEncoder(), heartbeat=10.0):
+        await anyio.sleep(15)
+    assert wire.chunks == [b"\n"]
+
+
+@virtual_clock
+async def test_no_byte_follows_the_end() -> None:
+    wire = Wire()
+    async with Writer(wire.send, heartbeat=0.001) as writer:
+        await writer.write("last")
+    sent = list(wire.chunks)
+    await anyio.sleep(100)
+    assert wire.chunks == sent
+    assert sent[-1] == b"data: last\n\n"
+    for write in (writer.write, writer.comment):
+        with pytest.raises(anyio.ClosedResourceError, match="nothing can be written after its end"):
+            await write("late")
+    with pytest.raises(anyio.ClosedResourceError):
+        await writer.flush()
+    assert wire.chunks == sent
+
+
+@virtual_clock
+async def test_heartbeats_stand_between_messages_never_inside() -> None:
+    wire = Wire(delay=0.7)
+    async with Writer(wire.send, heartbeat=0.5) as writer:
+        for number in range(50):
+            await writer.write(ServerSentEvent(f"{number}\nmore"))
+            await anyio.sleep(number % 7)
+    decoder = SSEDecoder(comments=True)
+    messages = decoder.feed(wire.bytes)
+    assert [m.data for m in messages if m.comment is None] == [f"{number}\nmore" for number in range(50)]
+    assert {m.comment for m in messages if m.comment is not None} == {"keep-alive"}
+
+
+@virtual_clock
+async def test_hold_brings_the_first_heartbeat_forward_and_only_the_first() -> None:
+    wire = Wire()
+    async with Writer(wire.send, heartbeat=10.0, hold=2.0):
+        wire.start_clock()
+        await anyio.sleep(25)
+    assert wire.times == pytest.approx([2, 12, 22])
+
+
+@virtual_clock
+async def test_hold_without_heartbeats_opens_the_transport_with_an_empty_send() -> None:
+    wire = Wire()
+    async with Writer(wire.send, heartbeat=None, hold=2.0):
+        wire.start_clock()
+        await anyio.sleep(1000)
+    assert wire.chunks == [b""]
+    assert wire.times == pytest.approx([2])
+
+
+@virtual_clock
+async def test_periodic_flush_sends_the_first_message_at_once_and_the_rest_together() -> None:
+    wire = Wire()
+    async with Writer(wire.send, flush_interval=1.0) as writer:
+        wire.start_clock()
+        for number in range(25):
+            await writer.write(str(number))
+            await anyio.sleep(0.1)
+    assert wire.chunks[0] == b"data: 0\n\n"
+    assert wire.times[:3] == pytest.approx([0, 1, 2])
+    assert wire.bytes == b"".join(b"data: %d\n\n" % number for number in range(25))
+    assert len(wire.chunks) == 4, "the tail leaves at the end, not an interval later"
+    assert wire.times[3] == pytest.approx(2.5)
+
+
+@virtual_clock
+async def test_periodic_flush_does_not_wait_past_flush_size() -> None:
+    wire = Wire()
+    async with Writer(wire.send, flush_interval=1000.0, flush_size=100) as writer:
+        wire.start_clock()
+        for _ in range(10):
+            await writer.write("x" * 42)
+    assert wire.times[-1] == pytest.approx(0)
+
+
+@virtual_clock
+async def test_flush_does_not_wait_for_the_interval() -> None:
+    wire = Wire()
+    async with Writer(wire.send, flush_interval=1000.0) as writer:
+        wire.start_clock()
+        await writer.write("a")
+        await writer.flush()
+        await writer.write("b")
+        await writer.flush()
+        assert wire.bytes == b"data: a\n\ndata: b\n\n"
+        await writer.comment("note")
+        assert wire.bytes.endswith(b": note\n")
+        assert wire.times[-1] == pytest.approx(0)
+
+
+@virtual_clock
+@pytest.mark.parametrize("heartbeat", [15.0, 100.0, None])
+async def test_a_send_that_takes_too_long_ends_the_stream(heartbeat: float | None) -> None:
+    wire = Wire(delay=math.inf)
+    started = anyio.current_time()
+    with pytest.raises(StreamTimeout, match=r"took nothing for 30\.0 s \(send_timeout\)"):
+        async with Writer(wire.send, heartbeat=heartbeat) as writer:
+            await anyio.sleep(7)
+            await writer.write("x")
+            await anyio.sleep_forever()
+    assert anyio.current_time() - started == pytest.approx(37)
+    assert wire.chunks == []
+
+
+@virtual_clock
+async def test_a_slow_send_within_the_limit_is_no_error() -> None:
+    wire = Wire(delay=29)
+    async with Writer(wire.send) as writer:
+        for _ in range(3):
+            await writer.write("x")
+            await writer.flush()
+    assert len(wire.bytes) == 3 * len(b"data: x\n\n")
+
+
+@pytest.mark.parametrize("heartbeat", [15.0, None], ids=["timers", "no-timers"])
+async def test_a_failing_transport_cancels_the_block_and_raises_its_own_error(heartbeat: float | None) -> None:
+    async def send(chunk: bytes) -> None:
+        raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        async with Writer(send, heartbeat=heartbeat) as writer:
+            await writer.write("x")
+            await anyio.sleep_forever()
+    assert isinstance(writer.failure, OSError)
+    with pytest.raises(OSError, match="gone"):
+        await writer.write("y")
+
+
+@pytest.mark.parametrize("heartbeat", [15.0, None], ids=["timers", "no-timers"])
+async def test_a_transport_that_fails_at_the_very_end_is_not_overlooked(heartbeat: float | None) -> None:
+    wire = Wire()
+
+    async def send(chunk: bytes) -> None:
+        if b"last" in chunk:
+            raise OSError("gone")
+        await wire.send(chunk)
+
+    with pytest.raises(OSError, match="gone"):
+        async with Writer(send, heartbeat=heartbeat) as writer:
+            await writer.write("a")
+            with contextlib.suppress(OSError):
+                await writer.write("last")
+
+
+@pytest.mark.parametrize("heartbeat", [15.0, None], ids=["timers", "no-timers"])
+async def test_an_error_in_the_block_keeps_what_was_written_and_passes_unwrapped(heartbeat: float | None) -> None:
+    wire = Wire()
+    cause = KeyError("cause")
+    with pytest.raises(ValueError, match="mine") as caught:
+        async with Writer(wire.send, heartbeat=heartbeat) as writer:
+            await writer.write("before")
+            raise ValueError("mine") from cause
+    assert caught.value.__cause__ is cause
+    assert wire.bytes == b"data: before\n\n"
+
+
+@pytest.mark.parametrize("heartbeat", [15.0, None], ids=["timers", "no-timers"])
+async def test_an_unserialisable_value_writes_nothing_and_the_stream_goes_on(heartbeat: float | None) -> None:
+    wire = Wire()
+    async with Writer(wire.send, SSEEncoder(ids=count(1)), heartbeat=heartbeat) as writer:
+        await writer.write("a")
+        with pytest.raises(EncodeError):
+            await writer.write({"x": object()})
+        await writer.write("b")
+    assert wire.bytes == b"id: 1\ndata: a\n\nid: 2\ndata: b\n\n"
+
+
+@pytest.mark.parametrize("heartbeat", [15.0, None], ids=["timers", "no-timers"])
+async def test_cancelling_the_block_sends_nothing_more(heartbeat: float | None) -> None:
+    wire = Wire()
+    before = len(get_running_tasks())
+    with anyio.CancelScope() as scope:
+        async with Writer(wire.send, heartbeat=heartbeat) as writer:
+            await writer.write("a")
+            await settle()
+            wire.gate = anyio.Event()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(writer.write, "b")
+                await settle()
+                scope.cancel()
+    assert wire.bytes == b"data: a\n\n"
+    assert len(get_running_tasks()) == before
+
+
+async def test_a_cancelled_inline_send_breaks_the_stream_instead_of_mixing_messages() -> None:
+    wire = Wire()
+    wire.gate = anyio.Event()
+    with pytest.raises(anyio.BrokenResourceError):
+        async with Writer(wire.send, heartbeat=None) as writer:
+            with anyio.CancelScope() as scope:
+                scope.cancel()
+                await writer.write("half")
+            wire.gate.set()
+            await writer.write("next")
+    assert wire.chunks == []
+
+
+async def test_comments_go_to_clients_that_can_skip_them_only() -> None:
+    wire = Wire()
+    async with Writer(wire.send) as writer:
+        await writer.comment("hello")
+        with pytest.raises(EncodeError, match="comment"):
+            await writer.comment("two\nlines")
+    assert wire.bytes == b": hello\n"
+    async with Writer(wire.send, NDJSONEncoder()) as writer:
+        with pytest.raises(EncodeError, match="NDJSON has no comments"):
+            await writer.comment("hello")
+
+
+def test_headers_serve_any_http_library() -> None:
+    assert Writer(Wire().send).headers == {
+        "content-type": "text/event-stream; charset=utf-8",
+        "cache-control": "no-cache, no-store, must-revalidate, no-transform",
+        "x-accel-buffering": "no",
+    }
+    assert Writer(Wire().send, NDJSONEncoder()).headers["content-type"] == "application/x-ndjson"
+
+
+@pytest.mark.parametrize("option", ["heartbeat", "flush_interval", "send_timeout", "hold"])
+@pytest.mark.parametrize("value", [0, -1, 0.0, math.nan, math.inf, True, "15"])
+def test_a_meaningless_interval_is_refused_by_name(option: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"{option} must be a number of seconds above 0"):
+        Writer(Wire().send, **{option: value})
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, True, None, "1"])
+def test_a_meaningless_flush_size_is_refused_by_name(value: Any) -> None:
+    with pytest.raises(ValueError, match="flush_size must be a whole number of bytes"):
+        Writer(Wire().send, flush_size=value)
+
+
+async def test_a_writer_is_entered_once_and_before_writing() -> None:
+    writer = Writer(Wire().send)
+    with pytest.raises(RuntimeError, match="enter the Writer first"):
+        await writer.write("x")
+    async with writer:
+        pass
+    with pytest.raises(RuntimeError, match="make a new one"):
+        async with writer:
+            pass
+
+
+async def test_two_writers_on_two_event_loops_in_one_process() -> None:
+    """Nothing is kept at module level: the same code runs on a second loop in another thread."""
+    wire = Wire()
+
+    def other_loop() -> bytes:
+        other = Wire()
+
+        async def main() -> None:
+            async with Writer(other.send) as writer:
+                await writer.write("other")
+
+        anyio.run(main)
+        return other.bytes
+
+    async with Writer(wire.send) as writer:
+        await writer.write("one")
+        assert await anyio.to_thread.run_sync(other_loop) == b"data: other\n\n"
+    assert wire.bytes == b"data: one\n\n"
