@@ -11,7 +11,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .asgi import StreamResponse, last_event_id, ndjson_response, sse_response, stream_response
+    from .asgi import (
+        StreamResponse,
+        last_event_id,
+        ndjson_handler,
+        ndjson_response,
+        sse_handler,
+        sse_response,
+        stream_response,
+    )
     from .events import (
         AudioDelta,
         Citation,
@@ -36,9 +44,11 @@ if TYPE_CHECKING:
         EncodeError,
         LimitExceeded,
         ProviderError,
+        ReconnectError,
         StreamError,
         StreamTimeout,
         TruncatedStream,
+        UnknownEventID,
     )
     from .ndjson import NDJSONDecoder, NDJSONEncoder
     from .reader import Reader, stream_to_channel
@@ -66,6 +76,7 @@ __all__ = [
     "Raw",
     "Reader",
     "ReasoningDelta",
+    "ReconnectError",
     "SSEDecoder",
     "SSEEncoder",
     "Safety",
@@ -80,12 +91,15 @@ __all__ = [
     "ToolResult",
     "Transform",
     "TruncatedStream",
+    "UnknownEventID",
     "Usage",
     "Writer",
     "__version__",
     "last_event_id",
+    "ndjson_handler",
     "ndjson_response",
     "pipe",
+    "sse_handler",
     "sse_response",
     "stream_response",
     "stream_to_channel",
@@ -93,15 +107,25 @@ __all__ = [
 
 # Where a public name lives. A name that is missing here is an event's.
 _ROOMS = {
-    "asgi": ("StreamResponse", "last_event_id", "ndjson_response", "sse_response", "stream_response"),
+    "asgi": (
+        "StreamResponse",
+        "last_event_id",
+        "ndjson_handler",
+        "ndjson_response",
+        "sse_handler",
+        "sse_response",
+        "stream_response",
+    ),
     "exceptions": (
         "DecodeError",
         "EncodeError",
         "LimitExceeded",
         "ProviderError",
+        "ReconnectError",
         "StreamError",
         "StreamTimeout",
         "TruncatedStream",
+        "UnknownEventID",
     ),
     "ndjson": ("NDJSONDecoder", "NDJSONEncoder"),
     "reader": ("Reader", "stream_to_channel"),

@@ -88,24 +88,27 @@ def _serve(host: str, port: int | None, provider: str | None, log_level: str) ->
         listener = listen(host, port)
     except OSError as exc:
         return _fail(exc.strerror or str(exc))
+    banner = _banner(first.name, getattr(first, "model", None), url_of(host, listener), has_key=demo.has_key())
     shutdown = Shutdown()
-    application = demo.app(first, others=others, cors=None if demo.has_key() else "*", shutdown=shutdown)
-    # uvicorn tells at "info" what the banner says better.
-    server = Server(application, shutdown, log_level="warning" if log_level == "info" else log_level)
-    print(_banner(first.name, getattr(first, "model", None), url_of(host, listener)), flush=True)
     with listener:
-        server.run(sockets=[listener])
+        Server(
+            demo.app(first, others=others, cors=None if demo.has_key() else "*", shutdown=shutdown),
+            shutdown,
+            # At "info" uvicorn says what the banner says better.
+            log_level="warning" if log_level == "info" else log_level,
+            on_ready=lambda: print(banner, flush=True),
+        ).run(sockets=[listener])
     return 0
 
 
-def _banner(provider: str, model: str | None, url: str) -> str:
-    if provider == "openai":
-        host = urlsplit(os.environ.get("OPENAI_BASE_URL", "").strip() or "https://api.openai.com").netloc
-        provider = f"openai ({host.rpartition('@')[2]})"
-        model = model or "the server's own"
-    else:
+def _banner(provider: str, model: str | None, url: str, *, has_key: bool) -> str:
+    if provider == "scripted":
         provider = "scripted: offline, the same answer every time"
-        model = "none: set OPENAI_API_KEY or OPENAI_BASE_URL to ask a real one"
+        model = "none; the page offers a real one" if has_key else "none: no OPENAI_API_KEY or OPENAI_BASE_URL is set"
+    else:
+        host = urlsplit(os.environ.get("OPENAI_BASE_URL", "").strip() or "https://api.openai.com").netloc
+        provider = f"{provider} at {host}"
+        model = model or "left to the server (OPENAI_MODEL chooses one)"
     return (
         f"gai-stream {__version__}\n  provider   {provider}\n  model      {model}\n  listening  {url}  (Ctrl-C stops)"
     )

@@ -6,7 +6,9 @@ StreamError
 ├── TruncatedStream        they did: the input stopped before its terminal frame
 ├── EncodeError            you did: a value that has no form on the wire (also a ValueError)
 ├── StreamTimeout          nobody moved in time (also a TimeoutError)
-└── ProviderError          the provider refused or failed, in words meant for the user
+├── ProviderError          the provider refused or failed, in words meant for the user
+├── ReconnectError         a client gave up connecting again
+└── UnknownEventID         a client wants to go on from an event that is not kept (also a LookupError)
 """
 
 from __future__ import annotations
@@ -21,9 +23,11 @@ __all__ = [
     "EncodeError",
     "LimitExceeded",
     "ProviderError",
+    "ReconnectError",
     "StreamError",
     "StreamTimeout",
     "TruncatedStream",
+    "UnknownEventID",
     "code_for_status",
 ]
 
@@ -76,6 +80,14 @@ class EncodeError(StreamError, ValueError):
 
 class StreamTimeout(StreamError, TimeoutError):
     """Report that a peer did not move within the time you allowed."""
+
+
+class ReconnectError(StreamError):
+    """Report that a client gave up connecting again. The last attempt's error is its `__cause__`."""
+
+
+class UnknownEventID(StreamError, LookupError):
+    """Report an event ID to go on from that is not, or no longer, kept."""
 
 
 class CodeDefaults(NamedTuple):

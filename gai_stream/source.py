@@ -1,27 +1,27 @@
-"""Whatever a provider hands you, as one kind of stream: batches of items, pulled without blocking the event loop.
+"""Whatever a provider hands you, as one kind of stream, pulled without blocking the event loop.
 
-Asynchronous iterables are pulled where you stand, one item a batch. Synchronous ones are iterated by one worker thread,
-which hands over whatever is ready, at once: neither a thread hop per item, nor a wait to fill a batch.
+Asynchronous iterables are pulled where you stand, and so are lists. Other synchronous ones are iterated by one worker
+thread, which hands over whatever is ready, at once: neither a thread hop per item, nor a wait to fill a batch.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
 from contextvars import copy_context
-from typing import Any, Self
+from typing import Any
 
 import anyio
 from anyio.lowlevel import current_token
 
 from .events import EVENT_TYPES, TextDelta
-from .transform import Transform
+from .transform import Transform, close_all
 
 __all__ = ["Lift", "Source", "check_stream"]
 
-_SLICE = 256
-"""How many items a batch of ready items may hold, and how far a worker thread may run ahead of its consumer."""
+_AHEAD = 256
+"""How many items a worker thread may run ahead of its consumer."""
 
 
 def check_stream(stream: object) -> None:
@@ -39,7 +39,7 @@ def check_stream(stream: object) -> None:
 
 
 class Source:
-    """Iterate over `stream` in batches: `async for items in Source(stream)`, each a list that is not empty.
+    """Iterate over `stream`, item by item: `async for item in Source(stream)`, once.
 
     Iterate and close it in one task: that task closes the stream, so that its `finally` blocks run where its body ran.
     Raises TypeError when built, for a stream that cannot be iterated; otherwise what the stream raises.
@@ -48,43 +48,31 @@ class Source:
     def __init__(self, stream: AsyncIterable[Any] | Iterable[Any]) -> None:
         check_stream(stream)
         self._stream = stream
-        self._async: AsyncIterator[Any] | None = None
         self._worker: _Worker | None = None
-        self._ready: list[Any] | None = None
+        self._items: AsyncIterator[Any]
         if isinstance(stream, AsyncIterable):
-            self._async = aiter(stream)
+            self._items = aiter(stream)
         elif isinstance(stream, list | tuple | deque | range):
-            self._ready = list(stream)
-            self._ready.reverse()
+            self._items = _each(stream)
         else:
             self._worker = _Worker(stream)
+            self._items = self._worker.items()
 
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> list[Any]:
-        if self._async is not None:
-            return [await anext(self._async)]
-        if self._worker is not None:
-            return await self._worker.take()
-        if not self._ready:
-            raise StopAsyncIteration
-        batch = self._ready[: -_SLICE - 1 : -1]
-        del self._ready[-len(batch) :]
-        return batch
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self._items
 
     async def aclose(self) -> None:
         """Close the stream, and wait until it is closed."""
         if self._worker is not None:
-            await self._worker.aclose()
-        if self._async is not None and (aclose := getattr(self._async, "aclose", None)) is not None:
-            await aclose()
-        # SDK streams hold a connection that their iterator does not close.
-        close = getattr(self._stream, "aclose", None) or getattr(self._stream, "close", None)
-        if close is not None and self._stream is not self._async and self._worker is None:
-            closing = close()
-            if hasattr(closing, "__await__"):
-                await closing
+            await close_all((self._items, self._worker))
+        else:
+            # SDK streams hold a connection that their iterator does not close.
+            await close_all((self._items,) if self._items is self._stream else (self._items, self._stream))
+
+
+async def _each(ready: Iterable[Any]) -> AsyncGenerator[Any, None]:
+    for item in ready:
+        yield item
 
 
 class _Worker:
@@ -92,7 +80,7 @@ class _Worker:
 
     def __init__(self, iterable: Iterable[Any]) -> None:
         self._iterable = iterable
-        self._items: deque[Any] = deque()
+        self._ready: deque[Any] = deque()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._stopped = False
@@ -100,29 +88,30 @@ class _Worker:
         self._error: BaseException | None = None
         self._consumer: anyio.Event | None = None
 
-    async def take(self) -> list[Any]:
-        """Return what is ready, or wait for the first item."""
-        if self._thread is None:
-            self._token = current_token()
-            self._thread = threading.Thread(
-                target=copy_context().run, args=(self._run,), name="gai_stream source", daemon=True
-            )
-            self._thread.start()
-        while True:
-            with self._changed:
-                if self._items:
-                    items = list(self._items)
-                    self._items.clear()
-                    self._changed.notify_all()
-                    return items
-                if self._ended:
-                    break
-                self._consumer = consumer = anyio.Event()
-            await consumer.wait()
+    async def items(self) -> AsyncGenerator[Any, None]:
+        """Yield what the thread has ready, or wait for it."""
+        self._token = current_token()
+        self._thread = threading.Thread(
+            target=copy_context().run, args=(self._run,), name="gai_stream source", daemon=True
+        )
+        self._thread.start()
+        while batch := await self._take():
+            for item in batch:
+                yield item
         if self._error is not None:
             error, self._error = self._error, None
             raise error
-        raise StopAsyncIteration
+
+    async def _take(self) -> list[Any]:
+        while True:
+            with self._changed:
+                if self._ready or self._ended:
+                    batch = list(self._ready)
+                    self._ready.clear()
+                    self._changed.notify_all()
+                    return batch
+                self._consumer = consumer = anyio.Event()
+            await consumer.wait()
 
     async def aclose(self) -> None:
         """Stop the thread at its next item, and wait until it has closed the iterable."""
@@ -132,7 +121,7 @@ class _Worker:
         while True:
             with self._changed:
                 self._stopped = True
-                self._items.clear()
+                self._ready.clear()
                 self._changed.notify_all()
                 if self._ended:
                     return
@@ -163,11 +152,11 @@ class _Worker:
 
     def _hand_over(self, item: Any) -> None:
         with self._changed:
-            while len(self._items) >= _SLICE and not self._stopped:
+            while len(self._ready) >= _AHEAD and not self._stopped:
                 self._changed.wait()
             if self._stopped:
                 return
-            self._items.append(item)
+            self._ready.append(item)
             consumer, self._consumer = self._consumer, None
         self._wake(consumer)
 

@@ -166,7 +166,8 @@ class Writer:
         Raises EncodeError (nothing of the message is written, and the stream goes on), ClosedResourceError of anyio
         after the end, and whatever the transport raised.
         """
-        await self._check_open()
+        if not self._open:
+            await self._refuse()
         self._append(self._framing.feed(message))
         if self._tasks is not None:
             if not self._sending:
@@ -186,22 +187,24 @@ class Writer:
 
     async def comment(self, text: str) -> None:
         """Write text that clients skip. Raises EncodeError where the framing has no comments, or for several lines."""
-        await self._check_open()
+        if not self._open:
+            await self._refuse()
         self._append([self._framing.comment(text)])
         await self.flush()
 
     async def flush(self) -> None:
         """Wait until everything written so far has left, without waiting for the flush interval."""
-        await self._check_open()
+        if not self._open:
+            await self._refuse()
         await self._drained()
 
-    async def _check_open(self) -> None:
+    async def _refuse(self) -> NoReturn:
+        """Say why nothing can be written."""
         if self.failure is not None:
             await self._fail(self.failure)
-        if not self._open:
-            if self._token is None:
-                raise RuntimeError("enter the Writer first: `async with Writer(...) as writer`")
-            raise anyio.ClosedResourceError("the stream has ended: nothing can be written after its end")
+        if self._token is None:
+            raise RuntimeError("enter the Writer first: `async with Writer(...) as writer`")
+        raise anyio.ClosedResourceError("the stream has ended: nothing can be written after its end")
 
     def _append(self, chunks: list[bytes]) -> None:
         for chunk in chunks:
@@ -268,6 +271,7 @@ class Writer:
                     self._sent_something = None
         except BaseException as exc:
             # Nobody knows how much of the chunk left: a message after it could begin in the middle of another.
+            self._open = False
             if self.failure is None:
                 self._cut = not isinstance(exc, Exception)
                 self.failure = anyio.BrokenResourceError("a send was cancelled") if self._cut else exc

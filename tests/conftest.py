@@ -8,15 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio.testing
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 IN_CI = os.environ.get("CI", "") not in ("", "0", "false")
 
 
 @pytest.fixture(params=["asyncio", "trio"])
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    """Run every asynchronous test on both event loops."""
-    return str(request.param)
+def anyio_backend(request: pytest.FixtureRequest) -> Any:
+    """Run every asynchronous test on both event loops, or on a clock that jumps to the next deadline.
+
+    For the latter: `@pytest.mark.parametrize("anyio_backend", ["trio-clock"], indirect=True)`.
+    """
+    if request.param == "trio-clock":
+        return "trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}
+    return request.param
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from gai_stream import compression
 from gai_stream.compression import available, compressor, negotiate
 
-ENCODINGS = ["zstd", "br", "gzip"]
+ENCODINGS = ["gzip", "br", "zstd"]
 
 
 @pytest.fixture(autouse=True)
@@ -57,14 +57,14 @@ def without(monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:
         ("gzip", "gzip"),
         ("br", "br"),
         ("zstd", "zstd"),
-        ("gzip, deflate, br, zstd", "zstd"),
-        ("gzip, deflate, br", "br"),
+        ("gzip, deflate, br, zstd", "gzip"),
+        ("deflate, zstd, br", "br"),
         ("GZip", "gzip"),
         ("x-gzip", "gzip"),
-        ("*", "zstd"),
+        ("*", "gzip"),
         ("*;q=0", None),
         ("identity;q=0", None),
-        ("identity;q=0, *", "zstd"),
+        ("identity;q=0, *", "gzip"),
         ("gzip;q=0", None),
         ("gzip;q=0.0", None),
         ("gzip;q=0.001", "gzip"),
@@ -72,9 +72,9 @@ def without(monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:
         ("gzip;q=0.", None),
         ("zstd;q=0.5, br;q=0.8, gzip;q=0.7", "br"),
         ("zstd;q=0.5, br;q=0.5, gzip;q=0.9", "gzip"),
-        ("gzip;q=0.5, br;q=0.5", "br"),
-        ("zstd;q=0, *", "br"),
-        ("zstd;q=0, br;q=0, *;q=0.1", "gzip"),
+        ("br;q=0.5, gzip;q=0.5", "gzip"),
+        ("gzip;q=0, *", "br"),
+        ("gzip;q=0, br;q=0, *;q=0.1", "zstd"),
         ("*;q=0.1, gzip;q=0.2", "gzip"),
         ("zstd;q=0, br;q=0, gzip;q=0.5, *;q=0.9", None),
         ("identity;q=1, gzip;q=0.5", None),
@@ -107,8 +107,8 @@ def test_only_what_is_installed_is_chosen(monkeypatch: pytest.MonkeyPatch) -> No
     assert available() == ENCODINGS
     without(monkeypatch, "zstandard", "compression.zstd", "compression")
     compression._module.cache_clear()
-    assert available() == ["br", "gzip"]
-    assert negotiate("zstd, br, gzip") == "br"
+    assert available() == ["gzip", "br"]
+    assert negotiate("zstd, br") == "br"
     without(monkeypatch, "brotli")
     compression._module.cache_clear()
     assert available() == ["gzip"]
@@ -204,7 +204,7 @@ def test_level_is_used_and_checked(encoding: str, low: int, high: int) -> None:
 
 @pytest.mark.parametrize("encoding", ["deflate", "identity", "", "GZIP"])
 def test_unknown_encoding_is_refused(encoding: str) -> None:
-    with pytest.raises(ValueError, match=f"^encoding must be one of zstd, br, gzip, not '{encoding}'$"):
+    with pytest.raises(ValueError, match=f"^encoding must be one of gzip, br, zstd, not '{encoding}'$"):
         compressor(encoding)
 
 

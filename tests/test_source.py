@@ -10,8 +10,6 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gai_stream.events import Done, Start, TextDelta
 from gai_stream.exceptions import TruncatedStream
@@ -22,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def drain(source: Source) -> list[Any]:
-    return [item async for batch in source for item in batch]
+    return [item async for item in source]
 
 
 class SDKStream:
@@ -46,30 +44,22 @@ async def test_every_kind_of_sync_iterable_gives_its_items(make: Any) -> None:
     await source.aclose()
 
 
-@given(size=st.integers(0, 2000))
-def test_lists_come_in_order_and_in_bounded_batches(size: int) -> None:
-    async def main() -> None:
-        batches = [batch async for batch in Source(range(size))]
-        assert [item for batch in batches for item in batch] == list(range(size))
-        assert all(0 < len(batch) <= 256 for batch in batches)
-
-    anyio.run(main)
-
-
-async def test_an_async_source_is_pulled_one_by_one() -> None:
+async def test_an_async_source_is_its_own_iterator() -> None:
     async def numbers() -> AsyncIterator[int]:
         for number in range(3):
             yield number
 
-    source = Source(numbers())
-    assert [batch async for batch in source] == [[0], [1], [2]]
+    stream = numbers()
+    source = Source(stream)
+    assert aiter(source) is stream
+    assert await drain(source) == [0, 1, 2]
     await source.aclose()
 
 
 async def test_an_sdk_stream_is_closed_with_its_connection() -> None:
     stream = SDKStream()
     source = Source(stream)
-    assert await anext(source) == ["a"]
+    assert await anext(aiter(source)) == "a"
     await source.aclose()
     assert stream.closed == 1
 
@@ -84,12 +74,10 @@ async def test_a_worker_thread_hands_over_in_order_and_runs_ahead_only_so_far() 
             yield number
 
     source = Source(numbers())
-    first = await anext(source)
-    got = list(first)
-    async for batch in source:
+    got = []
+    async for number in source:
+        got.append(number)
         assert made <= len(got) + 2 * 256 + 1
-        assert len(batch) <= 256
-        got += batch
     assert got == list(range(5000))
     await source.aclose()
 
@@ -104,9 +92,9 @@ async def test_an_item_is_handed_over_while_the_next_one_still_blocks() -> None:
 
     source = Source(slow())
     with anyio.fail_after(5):
-        assert await anext(source) == ["ready"]
+        assert await anext(aiter(source)) == "ready"
     release.set()
-    assert await anext(source) == ["later"]
+    assert await anext(aiter(source)) == "later"
     await source.aclose()
 
 
@@ -137,8 +125,8 @@ async def test_an_error_in_the_thread_comes_behind_its_items() -> None:
     source = Source(failing())
     got: list[int] = []
     with pytest.raises(KeyError, match="mine"):
-        async for batch in source:
-            got += batch
+        async for number in source:
+            got.append(number)
     assert got == [1, 2]
     await source.aclose()
 
@@ -154,7 +142,7 @@ async def test_closing_ends_the_thread_at_its_next_item_and_runs_its_clean_up() 
             closed.set()
 
     source = Source(endless())
-    await anext(source)
+    await anext(aiter(source))
     await source.aclose()
     assert closed.is_set()
 
@@ -168,7 +156,7 @@ async def test_fifty_abandoned_threads_leave_none_behind() -> None:
 
     sources = [Source(endless()) for _ in range(50)]
     for source in sources:
-        await anext(source)
+        await anext(aiter(source))
     for source in sources:
         await source.aclose()
     for thread in threading.enumerate():

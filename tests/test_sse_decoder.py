@@ -1,20 +1,17 @@
-"""What a decoder promises beyond the format: limits, memory, work, errors, and what it tells of the rest."""
+"""What a decoder does beyond the format: when messages come, what it tells of the rest, and how the input ended."""
 
 from __future__ import annotations
 
-import sys
-import tracemalloc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gai_stream.exceptions import EncodeError, LimitExceeded, TruncatedStream
+from gai_stream.exceptions import EncodeError, TruncatedStream
 from gai_stream.sse import ServerSentEvent, SSEDecoder
 
 KIB = 1 << 10
-MIB = 1 << 20
 
 
 def decode(stream: bytes, **options: Any) -> list[ServerSentEvent]:
@@ -169,134 +166,73 @@ def test_what_on_ignored_raises_waits_for_the_messages_before_it() -> None:
         decoder.finish()
 
 
-# Limits
+def test_on_ignored_must_be_a_function() -> None:
+    with pytest.raises(TypeError, match="on_ignored must be a function of one line, not 1"):
+        SSEDecoder(on_ignored=1)  # type: ignore[arg-type]
 
-POLICIES = ["raise", "skip", "truncate"]
+
+# The end of the input
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("read", [decode, byte_by_byte])
 @pytest.mark.parametrize(
-    "event",
-    [b"data: 0123456789", b"data: 01234\ndata", b"event: x\ndata: 1\n", b"id: 1\ndata: 123", b"retry: 1\ndata:1\n"],
+    ("stream", "verdict"),
+    [
+        (b"", None),
+        (b"\xef\xbb\xbf", None),
+        (b"data: a\n\n", None),
+        (b"data: a\r\r", None),
+        (b"data: a\n\n: keep-alive\n", None),
+        (b"data: a\n\nunknown: x\n", None),
+        (b"data: a\n", "event"),
+        (b"data: a\r", "event"),
+        (b"data: a\r\n", "event"),
+        (b"event: x\n", "event"),
+        (b"id: 1\n: keep-alive\n", "event"),
+        (b"retry: 1\n", "event"),
+        (b"data: a\n\nd", "line"),
+        (b"data: a\ndata: b", "line"),
+        (b": keep-al", "line"),
+        (b"unknown: " + b"x" * 1000, "line"),
+        ("data: é".encode(), "line"),
+        ("unknown: 😀".encode(), "line"),
+        (b"data: \xff", "line"),
+        (b"data: \xed\xa0", "line"),
+        (b"\xef", "character"),
+        (b"\xef\xbb", "character"),
+        (b"data: \xc3", "character"),
+        (b"data: a\n\n\xe2\x82", "character"),
+        (b"unknown: \xe2\x82", "character"),
+        (b": \xf0\x9f\x98", "character"),
+        (b"data: \x80\xf0\x9f", "character"),
+    ],
 )
-def test_event_as_large_as_the_limit_is_read(
-    read: Callable[..., list[ServerSentEvent]], event: bytes, policy: str
-) -> None:
-    stream = b": a comment is not counted\n" + event + b"\nnor: is this line\n\n"
-    size = len(event.replace(b"\n", b""))
-    assert len(read(stream, max_event_size=size, on_oversize=policy)) == 1
-    assert read(stream, max_event_size=size, on_oversize=policy) == read(stream)
-    if policy == "raise":
-        with pytest.raises(LimitExceeded, match=rf"larger than {size - 1} bytes \(max_event_size\)") as caught:
-            read(stream, max_event_size=size - 1)
-        assert (caught.value.option, caught.value.limit) == ("max_event_size", size - 1)
-    else:
-        assert read(stream, max_event_size=size - 1, on_oversize=policy) != read(stream)
+def test_end_of_input_is_told(stream: bytes, verdict: str | None) -> None:
+    for size in (1, 2, 3, len(stream) or 1):
+        decoder = SSEDecoder()
+        for at in range(0, len(stream), size):
+            decoder.feed(stream[at : at + size])
+        assert decoder.truncated is None
+        assert decoder.finish() == []
+        assert decoder.truncated == verdict
 
 
-def test_limit_is_for_each_event() -> None:
-    assert len(decode(b"data: 0123456789\n\n" * 100, max_event_size=16)) == 100
-
-
-def test_default_limit_is_one_mebibyte() -> None:
-    assert len(decode(b"data:" + b"x" * (MIB - 5) + b"\n\n")) == 1
-    with pytest.raises(LimitExceeded):
-        decode(b"data:" + b"x" * (MIB - 4) + b"\n\n")
-
-
-def test_no_limit() -> None:
-    [message] = decode(b"data:" + b"x" * (3 * MIB) + b"\n\n", max_event_size=None)
-    assert len(message.data) == 3 * MIB
-
-
-def test_too_large_an_event_raises_behind_the_messages_before_it_and_ever_after() -> None:
-    decoder = SSEDecoder(max_event_size=20)
-    stream = b"id: 7\ndata: a\n\ndata: " + b"x" * 20 + b"\n\ndata: b\n\n"
-    assert decoder.feed(stream) == [ServerSentEvent("a", id="7")]
-    with pytest.raises(LimitExceeded) as first:
-        decoder.feed(b"")
-    with pytest.raises(LimitExceeded) as second:
-        decoder.feed(b"data: c\n\n")
-    assert second.value is first.value
-    assert decoder.last_event_id == "7"
-    with pytest.raises(LimitExceeded):
+@pytest.mark.parametrize(("stream", "verdict"), [(b"data: a\n", "event"), (b"data", "line"), (b"\xc3", "character")])
+def test_truncated_stream_is_raised_on_request(stream: bytes, verdict: str) -> None:
+    decoder = SSEDecoder(raise_truncated=True)
+    assert decoder.feed(b"data: 1\n\n" + stream) == [ServerSentEvent("1")]
+    with pytest.raises(TruncatedStream, match=f"the event stream ended inside of an unfinished {verdict}"):
         decoder.finish()
+    assert decoder.truncated == verdict
+
+
+def test_whole_stream_is_not_truncated() -> None:
+    assert decode(b"data: 1\n\n: keep-alive\n", raise_truncated=True) == [ServerSentEvent("1")]
+
+
+def test_nothing_is_fed_after_the_end() -> None:
+    decoder = SSEDecoder()
+    decoder.finish()
     with pytest.raises(RuntimeError, match="SSEDecoder: feed after finish"):
-        decoder.feed(b"")
-
-
-def test_error_behind_the_last_messages_is_raised_by_finish() -> None:
-    decoder = SSEDecoder(max_event_size=10)
-    assert decoder.feed(b"data: a\n\ndata: 0123456789") == [ServerSentEvent("a")]
-    with pytest.raises(LimitExceeded):
+        decoder.feed(b"data: a\n\n")
+    with pytest.raises(RuntimeError, match="SSEDecoder: finish after finish"):
         decoder.finish()
-
-
-@pytest.mark.parametrize("read", [decode, byte_by_byte])
-@pytest.mark.parametrize(
-    ("event", "kept"),
-    [
-        (b"id: 2\nretry: 5\ndata: " + b"x" * 50, "2"),
-        (b"data: " + b"x" * 50 + b"\nid: 2\ndata: y\nretry: 5", "2"),
-        (b"data: 1234567890\n" * 4 + b"id: 2\nretry: 5", "2"),
-        (b"retry: 5\nevent: " + b"x" * 50 + b"\ndata: a\nid: 2", "2"),
-        (b"retry: 5\nid: " + b"2" * 50 + b"\ndata: a", "1"),
-        (b"retry: 5\ndata: " + b"x" * 50 + b"\nid: 2\nid: " + b"3" * 50, "2"),
-    ],
-)
-def test_skipped_event_is_dropped_but_for_its_id_and_retry(
-    read: Callable[..., list[ServerSentEvent]], event: bytes, kept: str
-) -> None:
-    stream = b"id: 1\ndata: a\n\n" + event + b"\n\ndata: b\n\n"
-    messages = read(stream, max_event_size=30, on_oversize="skip")
-    assert messages == [ServerSentEvent("a", id="1"), ServerSentEvent("b", id=kept)]
-    decoder = SSEDecoder(max_event_size=30, on_oversize="skip")
-    decoder.feed(stream)
-    assert (decoder.last_event_id, decoder.reconnection_time) == (kept, 5)
-
-
-@pytest.mark.parametrize("read", [decode, byte_by_byte])
-@pytest.mark.parametrize(
-    ("event", "message"),
-    [
-        (b"data: 0123456789ABC", ServerSentEvent("0123456789")),
-        (b"data:0123456789ABC", ServerSentEvent("0123456789A")),
-        (b"data: 01234567\ndata: 9", ServerSentEvent("01234567\n")),
-        (b"data: 0123\ndata:56", ServerSentEvent("0123\n5")),
-        (b"data: 0123\ndata: 56789\ndata: x\nid: 9", ServerSentEvent("0123\n", id="9")),
-        (b"event: x\ndata: 012345", ServerSentEvent("01", event="x")),
-        (b"data: 0123456789ABC\nevent: x\nid: 9\nretry: 5", ServerSentEvent("0123456789", event="x", id="9", retry=5)),
-        (b"event: 0123456789ABC\ndata: a", ServerSentEvent("a")),
-        (b"id: 0123456789ABCDEF\ndata: a", ServerSentEvent("a")),
-        (b"id: 012345678901\ndata: a", ServerSentEvent("", id="012345678901")),
-        ("data: 012345678é!".encode(), ServerSentEvent("012345678")),
-        ("data: 0123456😀".encode(), ServerSentEvent("0123456")),
-        (b"data: 01234567\xff\xff\xff", ServerSentEvent("01234567\ufffd\ufffd")),
-    ],
-)
-def test_truncated_event_is_cut_between_two_characters(
-    read: Callable[..., list[ServerSentEvent]], event: bytes, message: ServerSentEvent
-) -> None:
-    stream = event + b"\n\nid: 10\ndata: b\n\n"
-    messages = read(stream, max_event_size=16, on_oversize="truncate")
-    assert messages == [message, ServerSentEvent("b", id="10")]
-
-
-@pytest.mark.parametrize("read", [decode, byte_by_byte])
-def test_comment_must_fit_too(read: Callable[..., list[ServerSentEvent]]) -> None:
-    stream = b": 0123456\xc3\xa9\ndata: a\n\n"
-    with pytest.raises(LimitExceeded):
-        read(stream, max_event_size=10, comments=True)
-    skipped = read(stream, max_event_size=10, comments=True, on_oversize="skip")
-    assert skipped == [ServerSentEvent("a")]
-    truncated = read(stream, max_event_size=10, comments=True, on_oversize="truncate")
-    assert truncated == [ServerSentEvent(comment="0123456"), ServerSentEvent("a")]
-
-
-@pytest.mark.parametrize("read", [decode, byte_by_byte])
-def test_ignored_line_beyond_the_limit_is_not_told_and_no_error(read: Callable[..., list[ServerSentEvent]]) -> None:
-    seen: list[bytes] = []
-    stream = b"x" * 11 + b"\n" + b"y" * 10 + b"\ndata: a\n\n"
-    assert read(stream, max_event_size=10, on_ignored=seen.append) == [ServerSentEvent("a")]
-    assert seen == [b"y" * 10]

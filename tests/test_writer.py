@@ -11,8 +11,8 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
-import trio.testing
 from anyio import get_running_tasks
+from anyio import sleep as virtual_sleep
 
 from gai_stream.exceptions import EncodeError, StreamTimeout
 from gai_stream.ndjson import NDJSONEncoder
@@ -21,17 +21,7 @@ from gai_stream.writer import Writer
 
 pytestmark = pytest.mark.anyio
 
-virtual_clock = pytest.mark.parametrize(
-    "anyio_backend", [pytest.param(("trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}), id="trio-clock")]
-)
-
-
-@pytest.fixture(autouse=True)
-def fresh_clock(request: pytest.FixtureRequest) -> None:
-    """A virtual clock belongs to one run."""
-    if "anyio_backend" in request.fixturenames and isinstance(request.getfixturevalue("anyio_backend"), tuple):
-        options = request.getfixturevalue("anyio_backend")[1]
-        options["clock"] = trio.testing.MockClock(autojump_threshold=0)
+virtual_clock = pytest.mark.parametrize("anyio_backend", ["trio-clock"], indirect=True)
 
 
 class Wire:
@@ -46,7 +36,7 @@ class Wire:
 
     async def send(self, chunk: bytes) -> None:
         if self.delay:
-            await anyio.sleep(self.delay)
+            await virtual_sleep(self.delay)
         if self.gate is not None:
             await self.gate.wait()
         self.chunks.append(chunk)
@@ -199,9 +189,9 @@ async def test_a_heartbeat_is_sent_only_after_silence() -> None:
     wire = Wire()
     async with Writer(wire.send, heartbeat=10.0) as writer:
         wire.start_clock()
-        await anyio.sleep(6)
+        await virtual_sleep(6)
         await writer.write("x")
-        await anyio.sleep(31)
+        await virtual_sleep(31)
     assert wire.chunks == [b"data: x\n\n", b": keep-alive\n", b": keep-alive\n", b": keep-alive\n"]
     assert wire.times == pytest.approx([6, 16, 26, 36])
 
@@ -212,7 +202,7 @@ async def test_a_busy_stream_needs_no_heartbeat() -> None:
     async with Writer(wire.send, heartbeat=10.0) as writer:
         for _ in range(20):
             await writer.write("x")
-            await anyio.sleep(9)
+            await virtual_sleep(9)
     assert b"keep-alive" not in wire.bytes
 
 
@@ -220,7 +210,7 @@ async def test_a_busy_stream_needs_no_heartbeat() -> None:
 async def test_the_heartbeat_is_the_framings() -> None:
     wire = Wire()
     async with Writer(wire.send, NDJSONEncoder(), heartbeat=10.0):
-        await anyio.sleep(15)
+        await virtual_sleep(15)
     assert wire.chunks == [b"\n"]
 
 
@@ -230,7 +220,7 @@ async def test_no_byte_follows_the_end() -> None:
     async with Writer(wire.send, heartbeat=0.001) as writer:
         await writer.write("last")
     sent = list(wire.chunks)
-    await anyio.sleep(100)
+    await virtual_sleep(100)
     assert wire.chunks == sent
     assert sent[-1] == b"data: last\n\n"
     for write in (writer.write, writer.comment):
@@ -247,7 +237,7 @@ async def test_heartbeats_stand_between_messages_never_inside() -> None:
     async with Writer(wire.send, heartbeat=0.5) as writer:
         for number in range(50):
             await writer.write(ServerSentEvent(f"{number}\nmore"))
-            await anyio.sleep(number % 7)
+            await virtual_sleep(number % 7)
     decoder = SSEDecoder(comments=True)
     messages = decoder.feed(wire.bytes)
     assert [m.data for m in messages if m.comment is None] == [f"{number}\nmore" for number in range(50)]
@@ -259,7 +249,7 @@ async def test_hold_brings_the_first_heartbeat_forward_and_only_the_first() -> N
     wire = Wire()
     async with Writer(wire.send, heartbeat=10.0, hold=2.0):
         wire.start_clock()
-        await anyio.sleep(25)
+        await virtual_sleep(25)
     assert wire.times == pytest.approx([2, 12, 22])
 
 
@@ -268,7 +258,7 @@ async def test_hold_without_heartbeats_opens_the_transport_with_an_empty_send() 
     wire = Wire()
     async with Writer(wire.send, heartbeat=None, hold=2.0):
         wire.start_clock()
-        await anyio.sleep(1000)
+        await virtual_sleep(1000)
     assert wire.chunks == [b""]
     assert wire.times == pytest.approx([2])
 
@@ -280,7 +270,7 @@ async def test_periodic_flush_sends_the_first_message_at_once_and_the_rest_toget
         wire.start_clock()
         for number in range(25):
             await writer.write(str(number))
-            await anyio.sleep(0.1)
+            await virtual_sleep(0.1)
     assert wire.chunks[0] == b"data: 0\n\n"
     assert wire.times[:3] == pytest.approx([0, 1, 2])
     assert wire.bytes == b"".join(b"data: %d\n\n" % number for number in range(25))
@@ -320,7 +310,7 @@ async def test_a_send_that_takes_too_long_ends_the_stream(heartbeat: float | Non
     started = anyio.current_time()
     with pytest.raises(StreamTimeout, match=r"took nothing for 30\.0 s \(send_timeout\)"):
         async with Writer(wire.send, heartbeat=heartbeat) as writer:
-            await anyio.sleep(7)
+            await virtual_sleep(7)
             await writer.write("x")
             await anyio.sleep_forever()
     assert anyio.current_time() - started == pytest.approx(37)

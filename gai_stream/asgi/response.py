@@ -106,6 +106,7 @@ class StreamResponse(Response):
         self._started = False
         self._reason: Reason = "cancelled"
         self._error: BaseException | None = None
+        self._failed = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -164,7 +165,7 @@ class StreamResponse(Response):
             self._reason = "refused"
             await self._refuse(refusal)
             return
-        self._reason = "complete" if self._error is None else "error"
+        self._reason = "error" if self._failed else "complete"
         if self._started:
             tail = self._compressor.finish() if self._compressor is not None else b""
             with anyio.move_on_after(self._send_timeout):
@@ -200,22 +201,21 @@ class StreamResponse(Response):
     async def _pull(self) -> None:
         """Pull the source dry, and write what it yields."""
         self._source = Source(self._stream)
+        lift = self._lift
         turn_ends = monotonic() + _TURN
-        async for batch in self._source:
-            for item in batch:
-                kind = type(item)
-                if self._lift is None or kind in EVENT_TYPES:
-                    await self._write_event(item)
-                elif kind is str:
-                    await self._write_event(TextDelta(item))
-                else:
-                    for lifted in self._lift.feed(item):
-                        await self._write_event(lifted)
-                if (now := monotonic()) >= turn_ends:
-                    await anyio.lowlevel.checkpoint()
-                    turn_ends = now + _TURN
-        if self._lift is not None:
-            for lifted in self._lift.finish():
+        async for item in self._source:
+            if lift is None or type(item) in EVENT_TYPES:
+                await self._write_event(item)
+            elif type(item) is str:
+                await self._write_event(TextDelta(item))
+            else:
+                for lifted in lift.feed(item):
+                    await self._write_event(lifted)
+            if (now := monotonic()) >= turn_ends:
+                await anyio.lowlevel.checkpoint()
+                turn_ends = monotonic() + _TURN
+        if lift is not None:
+            for lifted in lift.finish():
                 await self._write_event(lifted)
 
     async def _write_event(self, item: Any) -> None:
@@ -226,6 +226,7 @@ class StreamResponse(Response):
             return
         if type(item) is Failure and not self._writer.begun and not self._started:
             raise ProviderError(item.code, item.message, None, item.temporary, item.retry_after)
+        self._failed = self._failed or type(item) is Failure
         for message in self._encoder.feed(item):
             await self._writer.write(message)
 

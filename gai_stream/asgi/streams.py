@@ -66,7 +66,7 @@ def sse_response(
       source gets a real status. 0 sends headers at once, None waits for the first message or heartbeat.
     - `cors`: "*" (default), an origin or several, or None for no CORS headers.
     - `send_timeout`: seconds that a client may take nothing, 30 by default; None for ever.
-    - `compress`: True compresses as the client accepts (zstd, br, gzip), flushed with every message.
+    - `compress`: True compresses as the client accepts (gzip, br or zstd), flushed with every message.
     - `on_end`: called once with a `Summary`, whatever happened; may be async.
     - `background`: a Starlette BackgroundTask, run after the response.
 

@@ -106,25 +106,25 @@ def app(
 
     chosen = _Chosen(providers, provider.name, shutdown)
 
-    def sse(label: str, field: str, *methods: str) -> ASGIApp:
-        return sse_handler(chosen, chosen.asked_by(field), methods=methods, cors=cors, on_end=_log(label))
+    def endpoint(handler: Callable[..., ASGIApp], label: str, field: str, *methods: str, **options: Any) -> ASGIApp:
+        asked_by = chosen.asked_by(field)
+        return handler(chosen, asked_by, methods=methods, cors=cors, on_end=_log(label), **options)
 
-    def ndjson(label: str, field: str, *methods: str) -> ASGIApp:
-        return ndjson_handler(chosen, chosen.asked_by(field), methods=methods, cors=cors, on_end=_log(label))
+    def negotiated(path: str) -> ASGIApp:
+        sse = endpoint(sse_handler, f"{path} (SSE)", "query", "GET", "POST", headers={"vary": "Accept"})
+        ndjson = endpoint(ndjson_handler, f"{path} (NDJSON)", "query", "GET", "POST", headers={"vary": "Accept"})
+        return _Negotiated(sse, ndjson)
 
-    path = "/api/v1/stream"
-    endpoints: dict[str, ASGIApp] = {
-        "/chat": sse("GET /chat", "q", "GET"),
-        "/api/chat": ndjson("POST /api/chat", "query", "POST"),
-        path: _Negotiated(
-            sse=sse(f"{path} (SSE)", "query", "GET", "POST"), ndjson=ndjson(f"{path} (NDJSON)", "query", "GET", "POST")
-        ),
+    endpoints = {
+        "/chat": endpoint(sse_handler, "GET /chat", "q", "GET"),
+        "/api/chat": endpoint(ndjson_handler, "POST /api/chat", "query", "POST"),
+        "/api/v1/stream": negotiated("/api/v1/stream"),
     }
     return Starlette(
         routes=[
             *(Route(at, _asset(name, media_type)) for at, (name, media_type) in _ASSETS.items()),
             Route("/api/info", info),
-            *(Route(at, endpoint if cors is not None else _OwnSite(endpoint)) for at, endpoint in endpoints.items()),
+            *(Route(at, answers if cors is not None else _OwnSite(answers)) for at, answers in endpoints.items()),
         ],
         exception_handlers={HTTPException: _as_json},
         lifespan=lifespan,
@@ -173,7 +173,7 @@ def _from_query(request: Request, field: str) -> ChatRequest:
 class _Negotiated:
     """One path in two forms: the Accept header decides, and SSE is the default."""
 
-    def __init__(self, *, sse: ASGIApp, ndjson: ASGIApp) -> None:
+    def __init__(self, sse: ASGIApp, ndjson: ASGIApp) -> None:
         self._sse = sse
         self._ndjson = ndjson
 

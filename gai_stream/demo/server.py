@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import socket
+from collections.abc import Callable
 from types import FrameType
 from typing import Final
 
@@ -65,10 +66,17 @@ class Server(uvicorn.Server):
     """Serve `app` on sockets that listen already, and end what `shutdown` watches before stopping.
 
     `run(sockets=[...])` blocks until SIGINT or SIGTERM, or until `should_exit` is set, and then returns in under two
-    seconds.
+    seconds. `on_ready` is called once signals are heeded and requests answered.
     """
 
-    def __init__(self, app: ASGIApp, shutdown: Shutdown, *, log_level: str | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        shutdown: Shutdown,
+        *,
+        log_level: str | None = None,
+        on_ready: Callable[[], object] | None = None,
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -81,7 +89,14 @@ class Server(uvicorn.Server):
             )
         )
         self._shutdown = shutdown
+        self._on_ready = on_ready
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        if self._on_ready is not None:
+            self._on_ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 (uvicorn's signature)
         """Stop; when told twice, without waiting for clients."""

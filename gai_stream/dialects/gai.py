@@ -44,12 +44,8 @@ _MARKUP = re.compile("[<>&]")
 # "audio/wav;rate=44100;channels=2;bits=16": the one spelling that becomes the documented format object and comes back.
 _FORMAT = re.compile("([^;]*)(?:;rate=([1-9][0-9]{0,8}))?(?:;channels=([1-9][0-9]{0,8}))?(?:;bits=([1-9][0-9]{0,8}))?")
 # What NDJSON nests: tag -> key of the inner object.
-_INNER: Final = {
-    "audio_delta": "audio",
-    "tool_call_delta": "tool_call_delta",
-    "tool_call": "tool_call",
-    "tool_result": "tool_result",
-    "finish_step": "step",
+_INNER: Final = {"audio_delta": "audio", "finish_step": "step"} | {
+    tag: tag for tag in ("tool_call_delta", "tool_call", "tool_result")
 }
 # Wire keys that differ from the event's own: tag -> {field: key}. Inner objects keep the fields' names, but for one.
 _TOOL_KEYS: Final = {"id": "tool_id", "name": "tool_name"}

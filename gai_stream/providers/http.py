@@ -15,7 +15,7 @@ import msgspec
 from gai_stream import _json
 from gai_stream.dialects.openai import OpenAIDecoder, provider_error
 from gai_stream.events import Done, Event, Failure
-from gai_stream.exceptions import LimitExceeded, ProviderError, StreamError
+from gai_stream.exceptions import DecodeError, LimitExceeded, ProviderError, StreamError
 from gai_stream.providers.errors import refusal
 from gai_stream.providers.exchange import Exchange, Timeouts
 from gai_stream.providers.openai_body import completion_as_chunk, request_body
@@ -30,9 +30,12 @@ DEFAULT_MODEL: Final = "gpt-5.4-mini"
 
 _OPENAI: Final = "api.openai.com"
 _ERROR_BODY_SIZE: Final = 64 * 1024
+_TEXT_SIZE: Final = 500
+_ERROR_KEYS: Final = frozenset({"error", "message", "detail", "errors"})
 # How long to wait, in seconds, for the end of a body whose last event came: a connection read to its end is used again.
 _LINGER: Final = 0.25
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
+_HEADER_NAME = re.compile("[0-9A-Za-z_-]+")
 _HEADER_VALUE = re.compile("[!-~](?:[ -~]*[!-~])?")
 _SECRET_NAME = re.compile("auth|key|token|secret|cookie", re.IGNORECASE)
 
@@ -90,6 +93,8 @@ class OpenAICompatible:
             self._headers["authorization"] = f"Bearer {_header_value('api_key', api_key)}"
             secrets.append(api_key)
         for key, value in (headers or {}).items():
+            if not isinstance(key, str) or not _HEADER_NAME.fullmatch(key):
+                raise ValueError(f"headers must be named by ASCII letters, digits and hyphens, not {key!r}")
             self._headers[key] = _header_value(f"headers[{key!r}]", value)
             if _SECRET_NAME.search(key):
                 secrets.append(value.removeprefix("Bearer "))
@@ -135,7 +140,7 @@ class OpenAICompatible:
 
         Raises ProviderError for a refusal (with its status), a timeout (504), a broken connection (502) and an error
         that comes instead of the first event; and what the decoders raise for an answer that cannot be read. All of
-        them come behind every event that arrived whole. What follows the last event's message is not read.
+        them come behind every event that arrived whole. What comes behind `Done` is ignored.
         """
         body = request_body(request, model=self.model, usage=self._include_usage, newest=self._host == _OPENAI)
         post = self._client.build_request("POST", self._url, headers=self._headers, content=_json.dumps(body))
@@ -165,14 +170,13 @@ class OpenAICompatible:
         """Yield the events of each message."""
         decoder = OpenAIDecoder()
         chunk = await exchange.read()
-        if not exchange.response.headers.get("content-type", "").lower().startswith("text/event-stream"):
-            # Some servers send a stream under another name, so the first byte decides.
-            while chunk is not None and not (chunk := chunk.lstrip(_BLANK)):
-                chunk = await exchange.read()
-            if chunk is not None and chunk.startswith((b"{", b"[", b"<")):
-                yield decoder.feed(await self._completion(exchange, chunk))
-                yield decoder.feed("[DONE]")
-                return
+        # Servers send errors, pages and whole answers as event streams, and streams as JSON: the first byte decides.
+        while chunk is not None and not (chunk := chunk.lstrip(_BLANK)):
+            chunk = await exchange.read()
+        if chunk is not None and chunk.startswith((b"{", b"[", b"<")):
+            yield decoder.feed(await self._completion(exchange, chunk))
+            yield decoder.feed("[DONE]")
+            return
         framing = SSEDecoder(max_event_size=self._max_event_size, on_ignored=decoder.ignored)
         while chunk is not None:
             for message in framing.feed(chunk):
@@ -185,8 +189,10 @@ class OpenAICompatible:
                     raise
                 yield tail
                 return
-        for message in framing.finish():
-            yield decoder.feed(message)
+        # Some servers forget the last blank line. A browser would drop the event; here the answer's end may be in it.
+        for message in framing.feed(b"\n\n"):
+            with suppress(DecodeError):
+                yield decoder.feed(message)
         yield decoder.finish()
 
     async def _completion(self, exchange: Exchange, start: bytes) -> dict[str, Any]:
@@ -198,14 +204,15 @@ class OpenAICompatible:
                 option="max_event_size",
                 limit=self._max_event_size,
             )
-        try:
-            return completion_as_chunk(msgspec.json.decode(body))
-        except (msgspec.MsgspecError, LookupError, TypeError, ValueError, RecursionError):
-            pass
-        error = provider_error(body)
-        if error.code != "internal":
-            raise error
-        raise ProviderError("invalid_response", error.message)
+        value: Any = None
+        with suppress(msgspec.MsgspecError, LookupError, TypeError, ValueError, RecursionError):
+            value = msgspec.json.decode(body)
+            return completion_as_chunk(value)
+        told = value[0] if isinstance(value, list) and value else value
+        if isinstance(told, dict) and told.keys() & _ERROR_KEYS:
+            raise provider_error(value)
+        text = body.decode(errors="replace").strip()[:_TEXT_SIZE]
+        raise ProviderError("invalid_response", f"{self.name} did not answer with a stream: {text}")
 
     async def _error_body(self, exchange: Exchange) -> bytes:
         body = bytearray()

@@ -13,12 +13,12 @@ Three shortcuts, each with the same result as going byte by byte:
 from __future__ import annotations
 
 import sys
-from codecs import utf_8_decode
 from collections.abc import Callable
 from typing import Final, Literal, get_args
 
 from gai_stream.exceptions import LimitExceeded, TruncatedStream
 
+from .characters import without_cut_character
 from .message import LONGEST_RETRY, ServerSentEvent, from_wire
 from .shapes import read_shape
 
@@ -133,7 +133,8 @@ class SSEDecoder:
                     self._read(data[start : start + self._piece], out)
         except Exception as error:
             self._error = error
-            self._partial, self._data = bytearray(), bytearray()
+            self._partial.clear()
+            self._data.clear()
             if not out:
                 raise
         return out
@@ -146,7 +147,7 @@ class SSEDecoder:
         if self._error is not None:
             raise self._error
         if rest := self._start or bytes(self._partial[-3:]):
-            self.truncated = "line" if utf_8_decode(rest, "replace", False)[1] == len(rest) else "character"
+            self.truncated = "line" if without_cut_character(rest) == rest else "character"
         elif self._open:
             self.truncated = "event"
         if self._raise_truncated and self.truncated is not None:
@@ -232,7 +233,7 @@ class SSEDecoder:
             if not self._needs(name):
                 self._dropping = True
             elif self._held + len(partial) > self._limit:
-                self._overflow(bytes(partial), name, out)
+                self._overflow(partial, name, out)
                 self._dropping = True
         if self._dropping:
             # Enough to tell at the end of the input whether it was cut inside of a character.
@@ -251,17 +252,18 @@ class SSEDecoder:
             self._data += b"\n"
             return
         name = line[:6].partition(b":")[0]
-        if not self._needs(name):
+        fits = self._held + len(line) <= self._limit
+        if name and name not in _FIELDS:
+            if self._on_ignored is not None and fits:
+                self._on_ignored(line)
+        elif not self._needs(name):
             return
-        if self._held + len(line) > self._limit:
+        elif not fits:
             self._overflow(line, name, out)
-        elif name in _FIELDS:
+        elif name:
             self._open = True
             self._held += len(line)
             self._field(name, _value(line, name))
-        elif name:
-            if self._on_ignored is not None:
-                self._on_ignored(line)
         else:
             out.append(from_wire(comment=str(_value(line, name), "utf-8", "replace")))
 
@@ -287,7 +289,7 @@ class SSEDecoder:
             self._retry = int(digits or b"0") if len(digits) <= 300 else LONGEST_RETRY
             self.reconnection_time = self._retry
 
-    def _overflow(self, line: bytes, name: bytes, out: list[ServerSentEvent]) -> None:
+    def _overflow(self, line: bytes | bytearray, name: bytes, out: list[ServerSentEvent]) -> None:
         """Deal with a line, or the beginning of one, that does not fit beside what the event holds."""
         if name and name not in _FIELDS:
             return
@@ -297,10 +299,10 @@ class SSEDecoder:
                 option="max_event_size",
                 limit=self._limit,
             )
-        line = line[: self._limit - self._held]
+        line = without_cut_character(bytes(line[: self._limit - self._held]))
         if not name:
             if self._on_oversize == "truncate":
-                out.append(from_wire(comment=utf_8_decode(_value(line, name), "replace", False)[0]))
+                out.append(from_wire(comment=str(_value(line, name), "utf-8", "replace")))
             return
         self._open = True
         if self._on_oversize == "skip":
@@ -323,7 +325,7 @@ class SSEDecoder:
         # Every data line left at least its LF here, so an empty buffer means that there was none.
         if self._data:
             del self._data[-1:]
-            text = utf_8_decode(self._data, "replace", not self._full)[0]
+            text = str(self._data, "utf-8", "replace")
             out.append(from_wire(text, event=self._event or "message", id=self._last_id, retry=self._retry))
             self._data.clear()
         self._open = self._full = False

@@ -13,7 +13,6 @@ from starlette.routing import Route
 
 from gai_stream.asgi import ndjson_handler, sse_handler
 from gai_stream.exceptions import DecodeError, ProviderError
-from gai_stream.testing import ASGIClient
 
 pytestmark = pytest.mark.anyio
 
@@ -49,13 +48,8 @@ async def body(request: Request) -> Any:
     return await request.json()
 
 
-async def serve(app: Any, method: str = "GET", path: str = "/", **request: Any) -> Any:
-    async with ASGIClient(app) as client:
-        return await client.request(method, path, **request)
-
-
 @both
-async def test_a_request_becomes_a_stream(handler: Handler) -> None:
+async def test_a_request_becomes_a_stream(serve: Any, handler: Handler) -> None:
     response = await serve(handler(Echo(), query), path="/?q=hello")
     assert response.status == 200
     assert '"hello"' in response.text
@@ -64,7 +58,7 @@ async def test_a_request_becomes_a_stream(handler: Handler) -> None:
     assert "{'a': 1}" in response.text
 
 
-async def test_prepare_may_be_a_plain_function_and_the_handler_a_route() -> None:
+async def test_prepare_may_be_a_plain_function_and_the_handler_a_route(serve: Any) -> None:
     app = Starlette(routes=[Route("/chat", sse_handler(Echo(), lambda request: request.url.path))])
     assert '"/chat"' in (await serve(app, path="/chat")).text
     assert '"/chat"' in (await serve(app, "POST", path="/chat")).text
@@ -85,7 +79,7 @@ async def test_prepare_may_be_a_plain_function_and_the_handler_a_route() -> None
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
 async def test_what_prepare_raises_is_answered_before_the_provider_is_asked(
-    handler: Handler, error: Exception, status: int, words: str
+    serve: Any, handler: Handler, error: Exception, status: int, words: str
 ) -> None:
     async def prepare(request: Request) -> Any:
         raise error
@@ -101,7 +95,9 @@ async def test_what_prepare_raises_is_answered_before_the_provider_is_asked(
 
 @both
 @pytest.mark.parametrize("when", ["call", "stream"])
-async def test_the_providers_own_failure_keeps_its_status_and_retry_after(handler: Handler, when: str) -> None:
+async def test_the_providers_own_failure_keeps_its_status_and_retry_after(
+    serve: Any, handler: Handler, when: str
+) -> None:
     error = ProviderError("rate_limited", "slow down", retry_after=21)
     response = await serve(handler(Echo(error, when=when), query), path="/?q=x")
     assert (response.status, response.headers["retry-after"]) == (429, "21")
@@ -114,7 +110,7 @@ async def test_the_providers_own_failure_keeps_its_status_and_retry_after(handle
 
 
 @both
-async def test_malformed_json_is_400_with_the_reason(handler: Handler) -> None:
+async def test_malformed_json_is_400_with_the_reason(serve: Any, handler: Handler) -> None:
     response = await serve(handler(Echo(), body), "POST", content=b'{"q": ')
     assert response.status == 400
     assert "Expecting value" in response.json()["error"]["message"]
@@ -122,7 +118,7 @@ async def test_malformed_json_is_400_with_the_reason(handler: Handler) -> None:
 
 @both
 @pytest.mark.parametrize("declared", [True, False])
-async def test_a_body_over_the_limit_is_413(handler: Handler, declared: bool) -> None:
+async def test_a_body_over_the_limit_is_413(serve: Any, handler: Handler, declared: bool) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(20):
             yield b"x" * 100
@@ -138,7 +134,7 @@ async def test_a_body_over_the_limit_is_413(handler: Handler, declared: bool) ->
 
 
 @both
-async def test_other_methods_are_405_and_name_the_allowed_ones(handler: Handler) -> None:
+async def test_other_methods_are_405_and_name_the_allowed_ones(serve: Any, handler: Handler) -> None:
     provider = Echo()
     response = await serve(handler(provider, query), "DELETE")
     assert (response.status, response.headers["allow"]) == (405, "GET, POST")
@@ -150,7 +146,7 @@ async def test_other_methods_are_405_and_name_the_allowed_ones(handler: Handler)
 
 
 @both
-async def test_head_and_preflight_do_not_reach_the_provider(handler: Handler) -> None:
+async def test_head_and_preflight_do_not_reach_the_provider(serve: Any, handler: Handler) -> None:
     provider = Echo()
     response = await serve(handler(provider, query), "HEAD")
     assert response.status == 200
@@ -160,7 +156,7 @@ async def test_head_and_preflight_do_not_reach_the_provider(handler: Handler) ->
     assert provider.asked == []
 
 
-async def test_options_reach_the_response_and_wrong_ones_are_found_at_once() -> None:
+async def test_options_reach_the_response_and_wrong_ones_are_found_at_once(serve: Any) -> None:
     response = await serve(sse_handler(Echo(), query, ids=True, cors=None, encoder="openai"), path="/?q=x")
     assert "chat.completion.chunk" in response.text
     assert response.text.startswith("id: 1\n")

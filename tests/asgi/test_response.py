@@ -1,4 +1,4 @@
-"""StreamResponse: the first-byte gate, errors in band, disconnects, clean-up and the report at the end."""
+"""StreamResponse: what leaves, errors in band, disconnects and clean-up, options."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
-import trio.testing
+from anyio import sleep as virtual_sleep
 
 from gai_stream.asgi import Summary, ndjson_response, sse_response
-from gai_stream.events import Failure, Finish, Start, TextDelta, ToolCall, Usage
-from gai_stream.exceptions import DecodeError, ProviderError, StreamTimeout, TruncatedStream
+from gai_stream.events import Finish, Start, TextDelta, ToolCall
+from gai_stream.exceptions import ProviderError, StreamTimeout
 from gai_stream.sse import ServerSentEvent
 from gai_stream.testing import ASGIClient, failing_source
 
@@ -23,37 +23,8 @@ pytestmark = pytest.mark.anyio
 
 Respond = Callable[..., Any]
 
+virtual_clock = pytest.mark.parametrize("anyio_backend", ["trio-clock"], indirect=True)
 both_framings = pytest.mark.parametrize("respond", [sse_response, ndjson_response])
-
-
-def with_virtual_clock(test: Any) -> Any:
-    """Run a test on trio, with a clock that jumps to the next deadline."""
-    return pytest.mark.parametrize("anyio_backend", ["trio-clock"], indirect=True)(test)
-
-
-@pytest.fixture
-def anyio_backend(request: pytest.FixtureRequest) -> Any:
-    name = getattr(request, "param", "asyncio")
-    if name == "trio-clock":
-        return "trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}
-    return name
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    marks = [mark for mark in metafunc.definition.iter_markers("parametrize") if mark.args[0] == "anyio_backend"]
-    if "anyio_backend" in metafunc.fixturenames and not marks:
-        metafunc.parametrize("anyio_backend", ["asyncio", "trio"], indirect=True)
-
-
-async def serve(response: Any, **request: Any) -> Any:
-    """Return the whole response to one request."""
-    async with ASGIClient(response) as client:
-        return await client.request(request.pop("method", "GET"), request.pop("path", "/"), **request)
-
-
-async def events_of(response: Any) -> list[tuple[str, Any]]:
-    async with ASGIClient(response) as client, client.stream("GET", "/") as stream:
-        return [(message.event, message.json()) async for message in stream.events()]
 
 
 class Closing:
@@ -82,9 +53,6 @@ class Closing:
                 self.closed.set()
 
 
-# --- what leaves -----------------------------------------------------------------------------------------------------
-
-
 @both_framings
 @pytest.mark.parametrize(
     "make",
@@ -97,13 +65,13 @@ class Closing:
     ],
     ids=["list", "tuple", "iterator", "generator", "async"],
 )
-async def test_any_iterable_is_a_source(respond: Respond, make: Callable[[], Any]) -> None:
+async def test_any_iterable_is_a_source(serve: Any, respond: Respond, make: Callable[[], Any]) -> None:
     response = await serve(respond(make()))
     assert response.status == 200
     assert response.text.index('"text":"a"') < response.text.index('"text":"b"') < response.text.index("done")
 
 
-async def test_each_kind_of_item_has_its_form_in_sse() -> None:
+async def test_each_kind_of_item_has_its_form_in_sse(serve: Any) -> None:
     items = ["text", TextDelta("delta"), ServerSentEvent("as it is\nof two lines", event="own"), {"json": [1]}, 7, None]
     response = await serve(sse_response(items))
     assert response.text == (
@@ -117,7 +85,7 @@ async def test_each_kind_of_item_has_its_form_in_sse() -> None:
     )
 
 
-async def test_each_kind_of_item_has_its_form_in_ndjson() -> None:
+async def test_each_kind_of_item_has_its_form_in_ndjson(serve: Any) -> None:
     response = await serve(ndjson_response(["text", TextDelta("delta"), {"json": [1]}, 7, None]))
     assert response.text.splitlines() == [
         '{"text":"text","type":"text_delta"}',
@@ -129,12 +97,12 @@ async def test_each_kind_of_item_has_its_form_in_ndjson() -> None:
     ]
 
 
-async def test_without_an_encoder_there_is_framing_only() -> None:
+async def test_without_an_encoder_there_is_framing_only(serve: Any) -> None:
     assert (await serve(sse_response(["a", {"b": 1}], encoder=None))).text == 'data: a\n\ndata: {"b":1}\n\n'
     assert (await serve(ndjson_response(["a", {"b": 1}], encoder=None))).text == '"a"\n{"b":1}\n'
 
 
-async def test_an_openai_sdk_stream_is_lifted_to_events() -> None:
+async def test_an_openai_sdk_stream_is_lifted_to_events(events_of: Any) -> None:
     from openai.types.chat import ChatCompletionChunk
 
     def chunk(delta: dict[str, Any], finish_reason: str | None = None) -> ChatCompletionChunk:
@@ -149,7 +117,7 @@ async def test_an_openai_sdk_stream_is_lifted_to_events() -> None:
     assert got[-1] == ("done", {"finished": True})
 
 
-async def test_an_openai_sdk_stream_that_was_cut_is_not_a_clean_end() -> None:
+async def test_an_openai_sdk_stream_that_was_cut_is_not_a_clean_end(events_of: Any) -> None:
     from openai.types.chat import ChatCompletionChunk
 
     choice = {"index": 0, "delta": {"content": "Hi"}, "finish_reason": None}
@@ -161,7 +129,7 @@ async def test_an_openai_sdk_stream_that_was_cut_is_not_a_clean_end() -> None:
     assert got[-1] == ("done", {"finished": False})
 
 
-async def test_ids_and_retry_ride_with_the_messages() -> None:
+async def test_ids_and_retry_ride_with_the_messages(serve: Any) -> None:
     response = await serve(sse_response(["a", ServerSentEvent("x", id="own")], ids=True, retry=1500))
     assert response.text == (
         'id: 1\nevent: text_delta\nretry: 1500\ndata: {"text":"a"}\n\n'
@@ -188,150 +156,8 @@ async def test_every_message_is_delivered_as_soon_as_it_is_there() -> None:
         assert (await anext(events)).json() == {"text": "second"}
 
 
-# --- the first-byte gate ---------------------------------------------------------------------------------------------
-
-
 @both_framings
-@pytest.mark.parametrize(
-    ("error", "status", "code", "retry_after"),
-    [
-        (ProviderError("unauthorized", "no key"), 401, "unauthorized", None),
-        (ProviderError("rate_limited", "slow down", retry_after=7.2), 429, "rate_limited", "8"),
-        (ProviderError("overloaded", "busy"), 503, "overloaded", "10"),
-        (ProviderError("internal", "teapot", 529), 529, "internal", None),
-        (ProviderError("odd", "odd", 200), 502, "odd", None),
-        (StreamTimeout("x"), 504, "timeout", None),
-        (TimeoutError("x"), 504, "timeout", None),
-        (TruncatedStream("x"), 502, "truncated", None),
-        (DecodeError("x"), 502, "invalid_response", None),
-        (RuntimeError("secret"), 500, "internal", None),
-        (ExceptionGroup("g", [ProviderError("forbidden", "no")]), 403, "forbidden", None),
-    ],
-    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
-)
-async def test_a_failure_before_the_first_byte_gets_a_real_status(
-    respond: Respond, error: Exception, status: int, code: str, retry_after: str | None
-) -> None:
-    response = await serve(respond(failing_source([], error)))
-    assert response.status == status
-    assert response.headers["content-type"] == "application/json"
-    assert response.headers["access-control-allow-origin"] == "*"
-    assert response.headers.get("retry-after") == retry_after
-    assert response.headers["content-length"] == str(len(response.content))
-    assert response.json()["error"]["code"] == code
-    assert "secret" not in response.text
-
-
-async def test_an_unknown_failure_is_masked_and_logged_under_the_reference(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.ERROR, "gai_stream"):
-        response = await serve(sse_response(failing_source([], RuntimeError("secret"))))
-    message = response.json()["error"]["message"]
-    reference = message.partition("reference ")[2].rstrip(")")
-    assert len(reference) == 12
-    assert reference in caplog.text
-    assert "secret" in caplog.text
-
-
-async def test_an_http_exception_keeps_its_status_words_and_headers() -> None:
-    from starlette.exceptions import HTTPException
-
-    error = HTTPException(418, "short and stout", {"X-Pot": "tea"})
-    response = await serve(sse_response(failing_source([], error)))
-    assert (response.status, response.headers["x-pot"]) == (418, "tea")
-    assert response.json()["error"]["message"] == "short and stout"
-
-
-async def test_an_sdks_error_keeps_its_status_but_not_its_words() -> None:
-    import httpx2
-    import openai
-
-    request = httpx2.Request("POST", "http://localhost/v1")
-    answer = httpx2.Response(429, headers={"retry-after": "21"}, request=request)
-    error = openai.RateLimitError("key sk-secret is over its limit", response=answer, body=None)
-    response = await serve(sse_response(failing_source([], error)))
-    assert (response.status, response.headers["retry-after"]) == (429, "21")
-    assert response.json()["error"]["code"] == "rate_limited"
-    assert "sk-secret" not in response.text
-
-
-async def test_a_failure_event_before_anything_else_gets_a_real_status_too() -> None:
-    response = await serve(sse_response([Failure("rate_limited", "slow down", True, 3)]))
-    assert (response.status, response.headers["retry-after"]) == (429, "3")
-
-
-@with_virtual_clock
-async def test_headers_wait_for_the_first_message() -> None:
-    async def source() -> AsyncIterator[str]:
-        await anyio.sleep(1.5)
-        raise ProviderError("overloaded", "busy")
-        yield ""
-
-    assert (await serve(sse_response(source()))).status == 503
-
-
-@with_virtual_clock
-@pytest.mark.parametrize(
-    ("respond", "options", "opened_at", "first"),
-    [
-        (sse_response, {}, 2, b": keep-alive\n"),
-        (ndjson_response, {}, 2, b"\n"),
-        (sse_response, {"hold": 5}, 5, b": keep-alive\n"),
-        (sse_response, {"hold": 20}, 15, b": keep-alive\n"),
-        (sse_response, {"hold": None}, 15, b": keep-alive\n"),
-        (sse_response, {"hold": 0}, 0, b""),
-        (sse_response, {"heartbeat": None}, 2, b""),
-    ],
-)
-async def test_after_hold_seconds_the_headers_leave_and_later_failures_are_in_band(
-    respond: Respond, options: dict[str, Any], opened_at: float, first: bytes
-) -> None:
-    async def source() -> AsyncIterator[str]:
-        await anyio.sleep(17)
-        raise ProviderError("overloaded", "busy")
-        yield ""
-
-    begin = anyio.current_time()
-    async with ASGIClient(respond(source(), **options)) as client, client.stream("GET", "/") as stream:
-        body = await stream.read()
-    assert stream.status == 200
-    assert stream.sent[0].time - begin == pytest.approx(opened_at)
-    assert stream.sent[1].message["body"] == first
-    assert b"busy" in body
-    assert b'{"finished":false' in body
-
-
-@with_virtual_clock
-async def test_hold_none_without_heartbeats_waits_as_long_as_it_takes() -> None:
-    async def source() -> AsyncIterator[str]:
-        await anyio.sleep(10_000)
-        raise ProviderError("overloaded", "busy")
-        yield ""
-
-    assert (await serve(sse_response(source(), hold=None, heartbeat=None))).status == 503
-
-
-@both_framings
-async def test_a_stream_without_output_is_200_with_its_terminal_frame(respond: Respond) -> None:
-    response = await serve(respond([]))
-    assert response.status == 200
-    assert "finished" in response.text
-    assert (await serve(respond([], encoder=None))).status == 200
-
-
-async def test_a_reconnect_with_nothing_left_to_get_is_204() -> None:
-    response = await serve(sse_response([]), headers={"Last-Event-ID": "7"})
-    assert (response.status, response.content) == (204, b"")
-    assert "content-length" not in response.headers
-    assert "content-type" not in response.headers
-    assert (await serve(sse_response([]), path="/?last_event_id=7")).status == 204
-    assert (await serve(sse_response(["more"]), headers={"Last-Event-ID": "7"})).status == 200
-
-
-# --- after the first byte --------------------------------------------------------------------------------------------
-
-
-@both_framings
-async def test_an_error_after_the_first_event_comes_behind_everything_yielded(respond: Respond) -> None:
+async def test_an_error_after_the_first_event_comes_behind_everything_yielded(serve: Any, respond: Respond) -> None:
     """Acceptance 1: FastAPI loses the event."""
     items = [f"token {n}" for n in range(50)]
     response = await serve(respond(failing_source(items, RuntimeError("secret"))))
@@ -342,7 +168,7 @@ async def test_an_error_after_the_first_event_comes_behind_everything_yielded(re
     assert "secret" not in response.text
 
 
-async def test_a_provider_error_speaks_for_itself_in_band() -> None:
+async def test_a_provider_error_speaks_for_itself_in_band(events_of: Any) -> None:
     got = await events_of(sse_response(failing_source(["a"], ProviderError("overloaded", "come back later"))))
     assert got[1][0] == "error"
     assert got[1][1]["error"] == "come back later"
@@ -351,7 +177,7 @@ async def test_a_provider_error_speaks_for_itself_in_band() -> None:
 @both_framings
 @pytest.mark.parametrize("as_item", [True, False], ids=["item", "event"])
 async def test_an_unserialisable_value_is_an_error_event_and_a_terminal_frame(
-    respond: Respond, as_item: bool, caplog: pytest.LogCaptureFixture
+    serve: Any, respond: Respond, as_item: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     bad = {"bad": object()} if as_item else ToolCall("c1", "calc", {"bad": object()})
     with caplog.at_level(logging.ERROR, "gai_stream"):
@@ -365,11 +191,11 @@ async def test_an_unserialisable_value_is_an_error_event_and_a_terminal_frame(
     assert "has no JSON form" in caplog.text
 
 
-async def test_an_unserialisable_first_value_is_still_a_real_status() -> None:
+async def test_an_unserialisable_first_value_is_still_a_real_status(serve: Any) -> None:
     assert (await serve(sse_response([{"bad": object()}]))).status == 500
 
 
-async def test_a_failure_without_a_dialect_does_not_look_like_an_end() -> None:
+async def test_a_failure_without_a_dialect_does_not_look_like_an_end(serve: Any) -> None:
     source = failing_source([{"a": 1}], ProviderError("overloaded", "busy"))
     got = await serve(sse_response(source, encoder=None))
     assert got.text == 'data: {"a":1}\n\nevent: error\ndata: {"code":"overloaded","message":"busy"}\n\n'
@@ -390,14 +216,11 @@ async def test_the_body_ends_cleanly_after_an_error(respond: Respond) -> None:
     assert all(sent.message["more_body"] for sent in stream.sent[1:-1])
 
 
-async def test_a_truncated_model_stream_is_visible_in_the_terminal_frame() -> None:
+async def test_a_truncated_model_stream_is_visible_in_the_terminal_frame(events_of: Any) -> None:
     got = await events_of(sse_response([Start("m"), TextDelta("a")]))
     assert got[-1] == ("done", {"finished": False})
     got = await events_of(sse_response([Start("m"), TextDelta("a"), Finish("stop")]))
     assert got[-1] == ("done", {"finished": True})
-
-
-# --- disconnects -----------------------------------------------------------------------------------------------------
 
 
 @both_framings
@@ -454,7 +277,7 @@ async def test_a_disconnect_closes_a_producer_that_is_held_up_by_a_stuck_client(
     assert summaries[0].reason == "disconnect"
 
 
-@with_virtual_clock
+@virtual_clock
 async def test_a_client_that_takes_nothing_is_given_up_after_send_timeout() -> None:
     closed = anyio.Event()
 
@@ -544,7 +367,7 @@ async def test_a_cancelled_request_closes_the_producer_and_stays_cancelled() -> 
     assert [summary.reason for summary in summaries] == ["cancelled"]
 
 
-@with_virtual_clock
+@virtual_clock
 async def test_a_clean_up_that_hangs_is_cut_off(caplog: pytest.LogCaptureFixture) -> None:
     async def source() -> AsyncIterator[str]:
         try:
@@ -552,7 +375,7 @@ async def test_a_clean_up_that_hangs_is_cut_off(caplog: pytest.LogCaptureFixture
             await anyio.sleep_forever()
         finally:
             with anyio.CancelScope(shield=True):
-                await anyio.sleep(40)
+                await virtual_sleep(40)
             await anyio.sleep_forever()
 
     begin = anyio.current_time()
@@ -565,7 +388,7 @@ async def test_a_clean_up_that_hangs_is_cut_off(caplog: pytest.LogCaptureFixture
 
 
 async def test_an_error_in_the_clean_up_is_logged_and_the_response_stays_whole(
-    caplog: pytest.LogCaptureFixture,
+    serve: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Source:
         def __aiter__(self) -> Source:
@@ -602,11 +425,8 @@ async def test_a_blocked_worker_thread_ends_with_its_client() -> None:
     assert closed.is_set()
 
 
-# --- context, methods, use -------------------------------------------------------------------------------------------
-
-
-@with_virtual_clock
-async def test_context_set_before_the_first_yield_is_seen_after_a_heartbeat() -> None:
+@virtual_clock
+async def test_context_set_before_the_first_yield_is_seen_after_a_heartbeat(serve: Any) -> None:
     """Acceptance 13: a keep-alive that runs each step in a task of its own loses it."""
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
     seen = []
@@ -615,7 +435,7 @@ async def test_context_set_before_the_first_yield_is_seen_after_a_heartbeat() ->
         variable.set("mine")
         with anyio.CancelScope():
             yield "a"
-            await anyio.sleep(40)
+            await virtual_sleep(40)
             seen.append(variable.get("lost"))
             yield "b"
 
@@ -624,7 +444,7 @@ async def test_context_set_before_the_first_yield_is_seen_after_a_heartbeat() ->
     assert response.text.count("keep-alive") == 2
 
 
-def test_a_sync_source_sees_the_requests_context() -> None:
+def test_a_sync_source_sees_the_requests_context(serve: Any) -> None:
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
 
     def source() -> Iterator[str]:
@@ -639,7 +459,7 @@ def test_a_sync_source_sees_the_requests_context() -> None:
 
 
 @both_framings
-async def test_head_answers_headers_and_never_starts_the_generator(respond: Respond) -> None:
+async def test_head_answers_headers_and_never_starts_the_generator(serve: Any, respond: Respond) -> None:
     """Acceptance 14."""
     source = Closing("a")
     summaries: list[Summary] = []
@@ -652,7 +472,7 @@ async def test_head_answers_headers_and_never_starts_the_generator(respond: Resp
     assert [summary.reason for summary in summaries] == ["not_started"]
 
 
-async def test_a_response_answers_one_request() -> None:
+async def test_a_response_answers_one_request(serve: Any) -> None:
     response = sse_response(["a"])
     await serve(response)
     with pytest.raises(RuntimeError, match="make a new one for each"):
@@ -662,48 +482,6 @@ async def test_a_response_answers_one_request() -> None:
 async def test_a_response_answers_http_only() -> None:
     with pytest.raises(RuntimeError, match="answers http requests, not 'websocket'"):
         await sse_response(["a"])({"type": "websocket"}, None, None)  # type: ignore[arg-type]
-
-
-# --- on_end ----------------------------------------------------------------------------------------------------------
-
-
-async def test_on_end_is_told_everything_once() -> None:
-    summaries: list[Summary] = []
-    call = ToolCall("c1", "calc", {"x": 1})
-    usage = Usage(3, 4, 7)
-    items = [Start("m"), "Hel", TextDelta("lo"), TextDelta("other choice", index=1), call, Finish("tool_calls", usage)]
-    await serve(sse_response(items, on_end=summaries.append))
-    (summary,) = summaries
-    assert (summary.reason, summary.status, summary.text) == ("complete", 200, "Hello")
-    assert summary.tool_calls == [call]
-    assert (summary.finish_reason, summary.usage) == ("tool_calls", usage)
-    assert summary.failure is None
-    assert summary.error is None
-    assert summary.metrics.bytes
-    assert summary.metrics.end_reason == "complete"
-
-
-async def test_on_end_may_be_async_and_learns_of_a_refusal() -> None:
-    summaries: list[Summary] = []
-
-    async def on_end(summary: Summary) -> None:
-        await anyio.lowlevel.checkpoint()
-        summaries.append(summary)
-
-    error = ProviderError("rate_limited", "slow down")
-    await serve(sse_response(failing_source([], error), on_end=on_end))
-    assert (summaries[0].reason, summaries[0].status, summaries[0].error) == ("refused", 429, error)
-
-
-async def test_on_end_that_fails_harms_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    def on_end(summary: Summary) -> None:
-        raise ValueError("on_end is broken")
-
-    assert (await serve(sse_response(["a"], on_end=on_end))).status == 200
-    assert "on_end is broken" in caplog.text
-
-
-# --- wrong options ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("stream", ["text", b"bytes", {"a": 1}, 7, None, print])

@@ -106,7 +106,7 @@ def test_repeated_empty_ids_and_names_change_nothing() -> None:
 
 
 def test_a_repeated_id_and_name_do_not_begin_a_call() -> None:
-    entry = {"id": "x", "name": "f"}
+    entry: dict[str, Any] = {"id": "x", "name": "f"}
     assert decode(fragment("{", **entry), fragment("}", **entry))[-4] == ToolCall("x", "f", {}, "{}")
     assert decode(fragment("{", index=None, **entry), fragment("}", index=None, **entry))[-4] == ToolCall(
         "x", "f", {}, "{}"

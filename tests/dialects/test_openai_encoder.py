@@ -329,7 +329,7 @@ def test_audio_has_an_id_first_and_an_expiry_last() -> None:
 
 def test_what_has_no_place_here_is_left_out_and_own_raw_events_pass() -> None:
     raw = {"type": "ping", "n": 1}
-    silent = [
+    silent: list[Event] = [
         Safety("hate", "block"),
         ToolResult("x", "f", 1),
         FinishStep(1),

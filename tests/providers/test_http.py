@@ -269,13 +269,20 @@ async def test_a_compressed_answer_is_read_although_we_asked_for_none(coding: st
 
 async def test_a_stream_under_another_name_is_read() -> None:
     for content_type in ("text/plain", "application/octet-stream", "application/json", "Text/Event-Stream"):
-        async with upstream([b"\xef\xbb\xbf", b"\n", HI + STOP + DONE], content_type=content_type) as server:
+        async with upstream([b"\xef\xbb\xbf", b"\n", b" \r\n", HI + STOP + DONE], content_type=content_type) as server:
             assert await ask(server) == WHOLE, content_type
 
 
-async def test_a_stream_without_a_last_line_end_is_whole() -> None:
-    async with upstream(HI + STOP + b"data: [DONE]") as server:
+@pytest.mark.parametrize("tail", [b"", b"\n", b"\r\n", b"\n\ndata: [DO", b"\n\ndata: {", b"\n\n: x"])
+async def test_a_stream_without_its_last_blank_line_is_whole(tail: bytes) -> None:
+    async with upstream(HI + STOP.rstrip() + tail) as server:
         assert await ask(server) == WHOLE
+
+
+@pytest.mark.parametrize("tail", [b"", b"\n", b"\n\n"])
+async def test_an_error_outside_of_any_event_is_seen(tail: bytes) -> None:
+    async with upstream(HI + b'error: {"code":500,"message":"boom"}' + tail) as server:
+        assert await ask(server) == [*SAID, Failure("internal", "boom", True), Done(finished=False)]
 
 
 async def test_comments_and_what_follows_the_end_are_no_events() -> None:
@@ -550,14 +557,24 @@ async def test_200_with_an_error_object_is_an_error(content_type: str) -> None:
 
 async def test_200_with_a_page_is_an_error() -> None:
     error = await refused([b"\n<!doctype html><p>Log in first"], content_type="text/html")
-    assert (error.status, error.code, error.message) == (502, "invalid_response", "<!doctype html><p>Log in first")
+    assert (error.status, error.code, error.message) == (
+        502,
+        "invalid_response",
+        "openai did not answer with a stream: <!doctype html><p>Log in first",
+    )
 
 
 @pytest.mark.parametrize("text", [b'{"status":"ok"}', b"{", b"[]", b'{"choices":[]}'])
 async def test_200_with_json_that_is_no_answer_is_an_error(text: bytes) -> None:
     error = await refused([text], content_type="application/json")
-    assert (error.status, error.code) == (502, "invalid_response")
-    assert error.message
+    assert (error.status, error.code, error.temporary) == (502, "invalid_response", False)
+    assert error.message == f"openai did not answer with a stream: {text.decode()}"
+
+
+@pytest.mark.parametrize("text", [b'{"error":"boom"}', b'[{"error":{"message":"boom"}}]', b'{"detail":"boom"}'])
+async def test_200_with_an_error_without_a_status_may_be_tried_again(text: bytes) -> None:
+    error = await refused([text], content_type="application/json")
+    assert (error.status, error.code, error.message, error.temporary) == (500, "internal", "boom", True)
 
 
 async def test_an_error_instead_of_the_first_event_is_raised() -> None:
@@ -686,6 +703,19 @@ async def test_a_body_that_is_not_compressed_as_it_says_is_an_error() -> None:
     assert (error.code, error.message) == ("invalid_response", "openai sent a body that is not compressed as it says")
 
 
+async def test_an_unknown_compression_is_an_error() -> None:
+    error = await refused([HI + STOP + DONE], content_encoding="br")
+    assert error.code == "invalid_response"
+    assert error.message == "openai sent a body compressed as 'br', which nobody asked for"
+
+
+async def test_a_small_body_that_unfolds_to_a_large_one_is_read_in_pieces() -> None:
+    packed = gzip.compress(HI + b": " + b"x" * 50_000_000 + b"\n" + STOP + DONE)
+    assert len(packed) < 60_000
+    async with upstream([packed], content_encoding="gzip") as server:
+        assert await ask(server) == WHOLE
+
+
 async def test_a_server_that_says_nothing_is_timed_out() -> None:
     async with upstream(Connection.closed_by_peer) as server:
         _, error = await ask_until_error(server, read_timeout=0.05)
@@ -718,6 +748,12 @@ def test_a_key_that_no_header_can_hold_is_refused_unseen(key: Any) -> None:
     with pytest.raises(ValueError, match=r"^headers\['x-api-key'\] must be printable ASCII") as caught:
         OpenAICompatible(headers={"x-api-key": key})
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a\nb", "ü", 5])
+def test_a_header_has_a_name(name: Any) -> None:
+    with pytest.raises(ValueError, match=r"^headers must be named by ASCII letters, digits and hyphens, not "):
+        OpenAICompatible(headers={name: "x"})
 
 
 async def test_a_dummy_key_is_a_word_like_any_other() -> None:

@@ -65,6 +65,7 @@ class OpenAIDecoder:
         self._model: str | None = None
         self._provider: str | None = None
         self._held: list[Event] = []
+        self._seen: set[int] = set()
         self._reasons: dict[int, str] = {}
         self._usage: Usage | None = None
         self._refused = False
@@ -121,7 +122,7 @@ class OpenAIDecoder:
         self._finished = True
         if self._done:
             return []
-        if self._failure is None and not self._reasons:
+        if self._failure is None and (not self._reasons or self._seen - self._reasons.keys()):
             raise TruncatedStream("the stream ended without a finish reason and without [DONE]")
         return self._close()
 
@@ -149,7 +150,8 @@ class OpenAIDecoder:
             # Every count is of the whole answer so far: the last one is right, and they never add up.
             self._usage = _usage(usage) or self._usage
         before: list[Event] = []
-        self._judge(extras.verdicts(chunk), before)
+        if chunk.prompt_filter_results or chunk.moderation or chunk.content_filter:
+            self._judge(extras.verdicts(chunk), before)
         events: list[Event] = []
         for choice in choices:
             self._choice(choice, events)
@@ -178,6 +180,7 @@ class OpenAIDecoder:
 
     def _choice(self, choice: wire.Choice, events: list[Event]) -> None:
         index = choice.index or 0
+        self._seen.add(index)
         if choice.delta is not None:
             self._delta(choice.delta, index, events)
         if choice.content_filter_results:

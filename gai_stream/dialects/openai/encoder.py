@@ -79,6 +79,8 @@ class OpenAIEncoder:
         self._fingerprint = system_fingerprint
         self._head: dict[str, Any] = {}
         self._leads: list[str] = []
+        # For the event that nearly all are: what stands before its text, by choice; empty unless text may come.
+        self._text_leads: dict[int, str] = {}
         self._calls = OutgoingCalls()
         self._sources = 0
         self._speaking = False
@@ -93,6 +95,9 @@ class OpenAIEncoder:
 
         Raises EncodeError, and forgets the event, for a choice out of range or data that has no JSON form.
         """
+        if type(event) is TextDelta and not event.refusal and event.index in self._text_leads and event.text:
+            text = _json.dumps(event.text).decode()
+            return [ServerSentEvent(f'{self._text_leads[event.index]}{text}}},"finish_reason":null}}]}}')]
         if self._finished:
             raise RuntimeError("OpenAIEncoder: feed after finish")
         if self._done:
@@ -109,6 +114,7 @@ class OpenAIEncoder:
         if self._finished:
             raise RuntimeError("OpenAIEncoder: finish after finish")
         self._finished = True
+        self._text_leads.clear()
         # A source of bare text has no Start and no Finish, and its end is the answer's; any other was cut.
         return [] if self._done else self._end(finished=not self._started)
 
@@ -181,6 +187,8 @@ class OpenAIEncoder:
         first = len(self._leads)
         head = _json.dumps(self._head).decode()[:-1]
         self._leads += [f'{head},"choices":[{{"index":{n},"delta":' for n in range(first, choice + 1)]
+        if self._sse:
+            self._text_leads = {n: f'{lead}{{"content":' for n, lead in enumerate(self._leads)}
         role = {"role": "assistant", "content": "", "refusal": None}
         return [self._chunk(n, dict(role)) for n in range(first, choice + 1)]
 
@@ -244,6 +252,7 @@ class OpenAIEncoder:
         if self._include_usage and event.usage is not None and (usage := _usage(event.usage)):
             messages.append(self._message({**self._head, "choices": [], "usage": usage}))
         self._ended = True
+        self._text_leads.clear()
         return messages
 
     def _reason(self, reason: str, choice: int) -> str:
@@ -260,6 +269,7 @@ class OpenAIEncoder:
 
     def _fail(self, failure: Failure) -> list[Any]:
         self._done = True
+        self._text_leads.clear()
         return [self._message(error_object(failure)), self._terminator()]
 
     def _terminator(self) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -160,7 +160,7 @@ class Chunk(_Struct):
         )
 
 
-class Message(NamedTuple):
+class Message(_Struct):
     """A message, read: it came as JSON `text`, or else as `data`. `chunk` is None for JSON that is no object."""
 
     chunk: Chunk | None = None
@@ -203,6 +203,8 @@ def parse(message: object) -> Message | None:
     """
     if isinstance(message, ServerSentEvent):
         message = message.data
+    if isinstance(message, str) and message[:1] == "{":
+        return _parse_object(message)
     if isinstance(message, bytearray | memoryview):
         message = bytes(message)
     if isinstance(message, str | bytes):
@@ -225,15 +227,18 @@ def parse(message: object) -> Message | None:
     )
 
 
+def _parse_object(text: str | bytes) -> Message:
+    chunk = read(text, _chunks)
+    # The terminal line of the NDJSON form.
+    return _DONE if chunk.object == "done" else Message(chunk, text)
+
+
 def _parse_text(text: str | bytes) -> Message | None:
     stripped = text.strip()
-    start = stripped[:1]
-    if start in ("{", b"{"):
-        chunk = read(text, _chunks)
-        # The terminal line of the NDJSON form.
-        return _DONE if chunk.object == "done" else Message(chunk, text)
     if not stripped:
         return None
     if stripped in ("[DONE]", b"[DONE]"):
         return _DONE
+    if stripped[:1] in ("{", b"{"):
+        return _parse_object(text)
     return Message(data=read(text))
