@@ -57,11 +57,13 @@ class Writer:
     With `flush_interval` (seconds) the first message leaves at once, later ones together and at most that late. After
     `heartbeat` seconds in which nothing was sent, the framing's heartbeat is. A send that takes longer than
     `send_timeout` seconds ends the stream with StreamTimeout. `hold` (seconds) is the wait for the very first
-    message, before the first heartbeat opens the transport (an empty send does when heartbeats are off).
+    message, before the first heartbeat opens the transport (an empty send does when heartbeats are off). `until` is
+    awaited beside the writing: its return means that the client has left.
 
     Use it as an async context manager: leaving sends what is left and the framing's end, and after that no byte
     follows, ever. If the transport fails, what runs inside the context is cancelled, and leaving raises the transport's
-    error. Tasks are started only for `heartbeat`, `hold` and `flush_interval`.
+    error (BrokenResourceError of anyio for a client that left). Tasks are started only for `heartbeat`, `hold`,
+    `flush_interval` and `until`.
 
     `bytes_sent` counts what the transport took, `begun` says whether anything was given to it, and `failure` is the
     error that ended it.
@@ -77,6 +79,7 @@ class Writer:
         flush_size: int = 16384,
         send_timeout: float | None = 30.0,
         hold: float | None = None,
+        until: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         check_seconds("heartbeat", heartbeat)
         check_seconds("flush_interval", flush_interval)
@@ -94,6 +97,7 @@ class Writer:
         self._flush_size = flush_size
         self._send_timeout = send_timeout
         self._hold = hold
+        self._until = until
         self._waiting: list[bytes] = []
         self._unsent = 0
         self._open = False
@@ -121,14 +125,12 @@ class Writer:
         self._thread = threading.get_ident()
         self._open = True
         self._last_sent = self._send_started = anyio.current_time()
-        if self._heartbeat is not None or self._hold is not None or self._flush_interval is not None:
+        if any(need is not None for need in (self._heartbeat, self._hold, self._flush_interval, self._until)):
             self._wake = anyio.Event()
             self._hurry = anyio.Event()
             self._tasks = anyio.create_task_group()
             await self._tasks.__aenter__()
-            self._tasks.start_soon(self._pump)
-            if self._heartbeat is not None or self._hold is not None or self._send_timeout is not None:
-                self._tasks.start_soon(self._watch)
+            self._tasks.start_soon(self._pump, self._tasks)
         return self
 
     async def __aexit__(
@@ -141,7 +143,7 @@ class Writer:
                 if exc is None and self._open:
                     self._append(self._framing.finish())
                 self._open = False
-                await self._drained()
+                await self._drain_here()
         except BaseException as error:  # noqa: BLE001 (raised again below, once the tasks have ended)
             own = exc = error
         self._open = False
@@ -175,7 +177,7 @@ class Writer:
             if self._unsent >= self._flush_size:
                 await self._room()
         elif not self._sending:
-            await self._drain()
+            await self._drain(self._send_timeout)
         elif self._unsent >= self._flush_size:
             await self._room()
 
@@ -228,18 +230,23 @@ class Writer:
 
     async def _drained(self) -> None:
         """Wait until nothing is unsent."""
-        if self._tasks is not None:
-            while self._unsent and self.failure is None:
-                self._flushing = True
-                self._hurry.set()
-                self._wake.set()
-                await self._next_send()
-        else:
-            while self._sending:
-                await self._next_send()
-            await self._drain()
+        if self._tasks is None:
+            await self._drain_here()
+        while self._unsent and self.failure is None:
+            self._flushing = True
+            self._hurry.set()
+            self._wake.set()
+            await self._next_send()
         if self.failure is not None:
             await self._fail(self.failure)
+
+    async def _drain_here(self) -> None:
+        """Send everything from the calling task."""
+        while self._sending:
+            await self._next_send()
+        if self.failure is not None:
+            await self._fail(self.failure)
+        await self._drain(self._send_timeout)
 
     async def _fail(self, failure: BaseException) -> NoReturn:
         if self._cut:
@@ -247,7 +254,7 @@ class Writer:
             await anyio.lowlevel.checkpoint()
         raise failure
 
-    async def _drain(self) -> None:
+    async def _drain(self, timeout: float | None = None) -> None:
         """Send what waits, and what comes to wait meanwhile. Only one task is ever in here."""
         self._sending = True
         try:
@@ -255,14 +262,13 @@ class Writer:
                 chunk = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
                 self._waiting.clear()
                 self._send_started = anyio.current_time()
-                if self._tasks is None and self._send_timeout is not None:
-                    try:
-                        with anyio.fail_after(self._send_timeout):
-                            await self._send(chunk)
-                    except TimeoutError as exc:
-                        raise self._timed_out() from exc
-                else:
+                if timeout is None:
                     await self._send(chunk)
+                else:
+                    with anyio.move_on_after(timeout) as scope:
+                        await self._send(chunk)
+                    if scope.cancelled_caught:
+                        raise self._timed_out()
                 self._last_sent = anyio.current_time()
                 self.bytes_sent += len(chunk)
                 self._unsent -= len(chunk)
@@ -281,8 +287,13 @@ class Writer:
             if self.failure is not None and self._sent_something is not None:
                 self._sent_something.set()
 
-    async def _pump(self) -> None:
+    async def _pump(self, tasks: TaskGroup) -> None:
         """Send whatever is ready, whenever something is."""
+        # Only now, in a later turn of the event loop: a stream that is over by then never needs them.
+        if self._heartbeat is not None or self._hold is not None or self._send_timeout is not None:
+            tasks.start_soon(self._watch)
+        if self._until is not None:
+            tasks.start_soon(self._listen, self._until, tasks)
         with anyio.CancelScope() as self._sends:
             while True:
                 await self._wake.wait()
@@ -292,7 +303,8 @@ class Writer:
                 self._wake = anyio.Event()
                 self._hurry = anyio.Event()
                 self._flushing = False
-                await self._drain()
+                if not self._sending:
+                    await self._drain()
         if isinstance(self.failure, StreamTimeout):
             raise self.failure
 
@@ -323,6 +335,14 @@ class Writer:
                     silence = heartbeat
                     due = now + heartbeat
             await anyio.sleep_until(min(due, now + limit, now + heartbeat))
+
+    async def _listen(self, until: Callable[[], Awaitable[object]], tasks: TaskGroup) -> None:
+        """End everything when the client leaves."""
+        await until()
+        self._open = False
+        if self.failure is None:
+            self.failure = anyio.BrokenResourceError("the client has left")
+        tasks.cancel_scope.cancel()
 
     def _timed_out(self) -> StreamTimeout:
         return StreamTimeout(f"the client took nothing for {self._send_timeout} s (send_timeout)")

@@ -71,9 +71,7 @@ def answer(exc: BaseException) -> ErrorAnswer:
     return _error(status, failure)
 
 
-def refuse(
-    status: int, message: str, *, headers: Mapping[str, str] | None = None, code: str | None = None
-) -> ErrorAnswer:
+def refuse(status: int, message: str, *, headers: Mapping[str, str] | None = None) -> ErrorAnswer:
     """Return an error response in words of your own."""
     raw = {name.lower().encode("latin-1"): value.encode("latin-1") for name, value in (headers or {}).items()}
     return _error(status, Failure(code_for_status(status), message), raw)

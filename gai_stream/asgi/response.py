@@ -92,6 +92,7 @@ class StreamResponse(Response):
             flush_interval=flush_interval,
             send_timeout=send_timeout,
             hold=hold or None,
+            until=self._disconnected,
         )
         self._send_timeout = send_timeout
         self._defaults = {name.encode(): value.encode() for name, value in self._writer.headers.items()}
@@ -114,11 +115,12 @@ class StreamResponse(Response):
         if self._scope:
             raise RuntimeError("a StreamResponse answers one request: make a new one for each")
         self._scope = scope
+        self._receive = receive
         self._server_send = send
         if self._compress and (encoding := negotiate((header(scope, b"accept-encoding") or b"").decode("latin-1"))):
             self._compressor = compressor(encoding)
         try:
-            await self._respond(receive)
+            await self._respond()
         except _ClientGone:
             self._reason = "disconnect"
         finally:
@@ -126,7 +128,7 @@ class StreamResponse(Response):
         if self.background is not None:
             await self.background()
 
-    async def _respond(self, receive: Receive) -> None:
+    async def _respond(self) -> None:
         if self._scope["method"] == "OPTIONS":
             self._reason = "not_started"
             await self._answer(204, self._cors.preflight(self._scope))
@@ -138,28 +140,23 @@ class StreamResponse(Response):
             await self._send_start()
             await self._send({"type": "http.response.body", "body": b""})
         else:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._watch, receive, tasks.cancel_scope)
-                try:
-                    await self._serve()
-                except _ClientGone:
-                    self._reason = "disconnect"
-                tasks.cancel_scope.cancel()
+            await self._serve()
 
-    async def _watch(self, receive: Receive, serving: anyio.CancelScope) -> None:
-        """Cancel everything when the client leaves, whatever the server's ASGI version says about `send`."""
-        while (await receive())["type"] != "http.disconnect":
+    async def _disconnected(self) -> None:
+        """Return when the client leaves: we listen ourselves, whatever the server's ASGI version says about `send`."""
+        while (await self._receive())["type"] != "http.disconnect":
             pass
-        if self._reason == "cancelled":
-            self._reason = "disconnect"
-        serving.cancel()
 
     async def _serve(self) -> None:
         try:
             refusal = await self._deliver()
-        except StreamTimeout as exc:
-            self._reason, self._error = "timeout", exc
-            logger.warning("stream ended: %s", exc)
+        except Exception as exc:
+            if exc is not self._writer.failure:
+                raise
+            self._reason = "disconnect"
+            if isinstance(exc, StreamTimeout):
+                self._reason, self._error = "timeout", exc
+                logger.warning("stream ended: %s", exc)
             return
         if refusal is not None:
             self._reason = "refused"
@@ -193,9 +190,8 @@ class StreamResponse(Response):
                 return None
             for message in self._encoder.finish():
                 await writer.write(message)
-            await writer.flush()
-            if not self._started:
-                await self._transport(b"")
+        if not self._started:
+            await self._transport(b"")
         return None
 
     async def _pull(self) -> None:
@@ -211,7 +207,7 @@ class StreamResponse(Response):
             else:
                 for lifted in lift.feed(item):
                     await self._write_event(lifted)
-            if (now := monotonic()) >= turn_ends:
+            if monotonic() >= turn_ends:
                 await anyio.lowlevel.checkpoint()
                 turn_ends = monotonic() + _TURN
         if lift is not None:

@@ -100,7 +100,7 @@ function deferred() {
   return { promise, resolve };
 }
 
-/** Collect what a stream says. */
+/** Collect what a stream says, in either transport's form. */
 export class Answer {
   choices = [];
   transcript = "";
@@ -109,38 +109,30 @@ export class Answer {
   usage = null;
   error = null;
   finished = null;
+  #begun = new Map();
 
   get text() {
     return this.choices[0]?.text ?? "";
   }
 
-  /** Take one message. Returns what there is to show of it, {kind, text}, or null. */
+  /** Take one message. Returns the output in it, {kind, part, text}, or null; pieces of one part belong together. */
   add(message) {
+    // NDJSON nests what SSE has flat, and leaves out the prefix of a call's id and name.
+    const inner = message[message.type] ?? message;
     switch (message.type) {
-      case "text_delta": {
-        const index = message.index ?? 0;
-        const kind = message.refusal ? "refusal" : "text";
-        this.choices[index] ??= { text: "", refusal: "" };
-        this.choices[index][kind] += message.text;
-        return index === 0 ? { kind, text: message.text } : null;
-      }
+      case "text_delta":
+        return this.#words(message);
       case "reasoning_delta":
-        return { kind: "reasoning", text: message.text };
-      case "audio_delta":
-        this.transcript += message.transcript ?? "";
-        return { kind: "text", text: message.transcript ?? "" };
-      case "tool_call": {
-        // NDJSON nests the call, SSE has it flat.
-        const inner = message.tool_call ?? message;
-        const call = {
-          id: inner.id ?? inner.tool_id,
-          name: inner.name ?? inner.tool_name,
-          input: inner.input,
-          arguments: inner.arguments ?? message.arguments,
-        };
-        this.toolCalls.push(call);
-        return { kind: "tool", text: `${call.name}(${JSON.stringify(call.input)})` };
+        return piece("reasoning", message.text);
+      case "audio_delta": {
+        const spoken = message.transcript ?? message.audio.transcript ?? "";
+        this.transcript += spoken;
+        return { kind: "text", part: "audio", text: spoken };
       }
+      case "tool_call_delta":
+        return this.#fragment(inner);
+      case "tool_call":
+        return this.#call(inner);
       case "finish":
         this.finishReason = message.raw_reason ?? message.reason ?? "stop";
         this.usage = message.usage;
@@ -155,4 +147,42 @@ export class Answer {
         return null;
     }
   }
+
+  #words({ text, index = 0, refusal = false }) {
+    const kind = refusal ? "refusal" : "text";
+    this.choices[index] ??= { text: "", refusal: "" };
+    this.choices[index][kind] += text;
+    // Further choices are other answers to the same question: kept, and not shown.
+    return index === 0 ? piece(kind, text) : { kind, part: kind, text: "" };
+  }
+
+  #fragment(delta) {
+    let call = this.#begun.get(delta.index);
+    const name = delta.name ?? delta.tool_name ?? "";
+    if (call === undefined) {
+      call = { id: delta.id ?? delta.tool_id, name, arguments: "" };
+      this.#begun.set(delta.index, call);
+      this.toolCalls.push(call);
+    }
+    call.arguments += delta.arguments;
+    return piece("tool", (name && `${name} `) + delta.arguments, delta.index);
+  }
+
+  #call(whole) {
+    const id = whole.id ?? whole.tool_id;
+    const name = whole.name ?? whole.tool_name;
+    const text = whole.arguments ?? JSON.stringify(whole.input);
+    const begun = this.toolCalls.find((call) => call.id === id && !("input" in call));
+    if (begun !== undefined) {
+      begun.input = whole.input;
+      begun.arguments = text;
+      return null;
+    }
+    this.toolCalls.push({ id, name, arguments: text, input: whole.input });
+    return piece("tool", `${name} ${text}`, id);
+  }
+}
+
+function piece(kind, text, part = kind) {
+  return text === "" ? null : { kind, part, text };
 }

@@ -2,7 +2,6 @@ import { Answer, readNDJSON, readSSE } from "./client.js";
 
 const $ = (selector, root = document) => root.querySelector(selector);
 
-const SPOKEN = new Set(["text_delta", "reasoning_delta", "audio_delta", "tool_call_delta", "tool_call"]);
 const STATES = {
   idle: "Ready",
   connecting: "Connecting",
@@ -79,13 +78,11 @@ class Panel {
     let run = null;
     this.#reading = this.#open(query, provider, (message) => {
       const piece = answer.add(message);
-      if (SPOKEN.has(message.type)) {
+      if (piece !== null) {
         if (figures.chunks === 0) {
           this.#state("streaming");
         }
         figures.chunk(performance.now());
-      }
-      if (piece !== null && piece.text !== "") {
         if (piece.kind === "text" || piece.kind === "refusal") {
           figures.characters += [...piece.text].length;
         }
@@ -130,13 +127,13 @@ class Panel {
   }
 }
 
-/** Append one piece as text, whatever it looks like. Pieces of one kind share a text node: a node each would be slow. */
+/** Append one piece as text, whatever it looks like. Pieces of one part share a text node: a node each would be slow. */
 function say(output, run, piece) {
   const following = output.scrollHeight - output.scrollTop - output.clientHeight < 40;
-  if (run?.kind !== piece.kind || piece.kind === "tool") {
+  if (run?.part !== piece.part) {
     const part = document.createElement(piece.kind === "tool" ? "code" : "span");
     part.className = piece.kind;
-    run = { kind: piece.kind, words: document.createTextNode("") };
+    run = { part: piece.part, words: document.createTextNode("") };
     part.append(run.words);
     output.append(part);
   }

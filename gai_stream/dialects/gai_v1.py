@@ -89,10 +89,14 @@ def normalize(
     `ts` is in ms since 1970, `seq` counts from 1; `provider` and `model` go into a Finish, which does not know its own.
     Done has no head: `{"finished": ..., "type": "done"}`. Raises EncodeError for data that has no JSON form.
     """
-    type, body = _body(event, provider, model)
-    if type == "done":
-        return {**body, "type": type}
-    full: dict[str, Any] = {"schema": SCHEMA, "type": type, "ts": ts, "seq": seq}
+    # Nearly every event of a stream is plain text: it does not take the long way.
+    if type(event) is TextDelta and event.text and not event.index and not event.refusal:
+        kind, body = "text.delta", {"text": event.text}
+    else:
+        kind, body = _body(event, provider, model)
+        if kind == "done":
+            return {**body, "type": kind}
+    full: dict[str, Any] = {"schema": SCHEMA, "type": kind, "ts": ts, "seq": seq}
     if trace_id is not None:
         full["trace_id"] = trace_id
     if request_id is not None:
@@ -103,9 +107,6 @@ def normalize(
 
 def _body(event: Event, provider: str | None, model: str | None) -> tuple[str, dict[str, Any]]:
     """Return an event's type, and all of its full form that comes behind the head."""
-    if type(event) is TextDelta and event.text and not event.index and not event.refusal:
-        # Nearly every event of a stream is one of these: they do not take the long way.
-        return "text.delta", {"text": event.text}
     fields = event_fields(event)
     del fields["type"]
     match event:

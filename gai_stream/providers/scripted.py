@@ -101,7 +101,7 @@ class ScriptedProvider:
         self._pace = _seconds("pace", pace or 0.0)
         self._delay = 10 * self._pace if first_token_delay is None else _seconds("first_token_delay", first_token_delay)
         self.name = name
-        self._model = model
+        self.model = model
         self._seed = seed
         self._fail_after = fail_after
         self._error = error or ProviderError("provider_unavailable", "the scripted provider failed on cue")
@@ -172,7 +172,7 @@ class ScriptedProvider:
 
     def _speak(self, request: ChatRequest, random: Random) -> Iterator[Event]:
         text = ANSWER.replace("{question}", request.query.strip()) if self._text is None else self._text
-        yield Start(request.model or self._model, "scripted", f"scripted-{random.getrandbits(48):012x}")
+        yield Start(request.model or self.model, "scripted", f"scripted-{random.getrandbits(48):012x}")
         pieces = _TOKEN.findall(text)
         for piece in pieces:
             yield TextDelta(piece)

@@ -146,8 +146,8 @@ async def test_info_names_what_can_be_chosen(client: ASGIClient) -> None:
     response = await client.get("/api/info")
     assert response.json() == {
         "providers": [
-            {"name": "scripted", "model": None},
-            {"name": "second", "model": None},
+            {"name": "scripted", "model": "scripted"},
+            {"name": "second", "model": "scripted"},
             {"name": "double", "model": "echo-1"},
         ],
         "default": "scripted",

@@ -8,12 +8,13 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 from playwright.sync_api import Page, expect
 
 from gai_stream.demo import app as demo
 from gai_stream.demo.shutdown import Shutdown
-from gai_stream.events import Done, Event, Failure, Finish, ReasoningDelta, TextDelta, ToolCall
+from gai_stream.events import Done, Event, Failure, Finish, ReasoningDelta, TextDelta, ToolCall, ToolCallDelta
 from gai_stream.exceptions import ProviderError
 from gai_stream.providers.provider import ChatRequest
 from gai_stream.providers.scripted import ANSWER, ScriptedProvider
@@ -176,11 +177,16 @@ def test_connection_that_breaks_is_told_and_the_model_not_asked_again(
         )
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", media_type)]})
         await send({"type": "http.response.body", "body": body, "more_body": True})
+        await anyio.to_thread.run_sync(cut.wait, 60)
         raise OSError("the cable is cut")
 
+    cut = threading.Event()
     application = demo.app(ScriptedProvider())
     forgiven.append(REFUSED)
     ask(page, serve(broken))
+    for panel in PANELS:
+        expect(page.locator(f"{panel} .answer")).to_have_text("half")
+    cut.set()
     for panel in PANELS:
         expect(page.locator(f"{panel} .note")).to_have_text("The connection was lost.")
         expect(page.locator(f"{panel} .state")).to_have_text("Failed")
@@ -219,7 +225,12 @@ def test_reasoning_and_tool_calls_are_shown_apart(page: Page, serve: Serve) -> N
         ReasoningDelta("Let me "),
         ReasoningDelta("think."),
         TextDelta("I look it up."),
+        ToolCallDelta(0, "c0", "clock", '{"zone":'),
+        ToolCallDelta(0, arguments='"UTC"}'),
+        ToolCallDelta(1, "c1", "weather", '{"city":"<Köln>"}'),
+        ToolCall("c0", "clock", {"zone": "UTC"}, '{"zone":"UTC"}'),
         ToolCall("c1", "weather", {"city": "<Köln>"}, '{"city":"<Köln>"}'),
+        ToolCall("c2", "sum", [1, 2]),
         Finish("tool_calls"),
         Done(),
     ]
@@ -228,15 +239,17 @@ def test_reasoning_and_tool_calls_are_shown_apart(page: Page, serve: Serve) -> N
         expect(page.locator(f"{panel} .state")).to_have_text("Complete")
         expect(page.locator(f"{panel} .answer .reasoning")).to_have_text("Let me think.")
         expect(page.locator(f"{panel} .answer .text")).to_have_text("I look it up.")
-        expect(page.locator(f"{panel} .answer .tool")).to_have_text('weather({"city":"<Köln>"})')
+        expect(page.locator(f"{panel} .answer .tool")).to_have_text(
+            ['clock {"zone":"UTC"}', 'weather {"city":"<Köln>"}', "sum [1,2]"]
+        )
         assert figure(page, panel, "characters") == len("I look it up.")
 
 
 def test_chosen_provider_answers(page: Page, serve: Serve) -> None:
-    others = [ScriptedProvider(text="The second", pace=0, name="second")]
+    others = [ScriptedProvider(text="The second", pace=0, name="second", model="small-1")]
     page.goto(serve(demo.app(ScriptedProvider(text="The first", pace=0), others=others)))
     provider = page.get_by_label("Provider")
-    expect(provider.locator("option")).to_have_text(["scripted", "second"])
+    expect(provider.locator("option")).to_have_text(["scripted", "second · small-1"])
     expect(page.locator("#offline")).to_be_visible()
     provider.select_option("second")
     page.get_by_role("button", name="Send").click()

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 
 import pytest
+from starlette.types import ASGIApp
 
+from gai_stream.demo import app as demo
 from gai_stream.demo import server as server_module
 from gai_stream.demo.server import Server, listen, url_of
 from gai_stream.demo.shutdown import Shutdown
+from gai_stream.events import Done, Event, TextDelta
+from gai_stream.providers.provider import ChatRequest
+
+
+@contextmanager
+def serving(app: ASGIApp, shutdown: Shutdown) -> Iterator[tuple[str, int]]:
+    """Serve `app` in a thread, and stop it as a signal would."""
+    with listen("127.0.0.1", 0) as listener:
+        server = Server(app, shutdown, log_level="warning")
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield listener.getsockname()
+        finally:
+            server.handle_exit(signal.SIGINT, None)
+            thread.join(20)
+            assert not thread.is_alive()
 
 
 @contextmanager
@@ -76,38 +96,36 @@ def test_url_is_one_that_a_browser_on_this_machine_can_open(host: str, start: st
         assert url_of(host, listener) == f"{start}{port}/"
 
 
+class Torrent:
+    """Says more at once than every buffer on the way can hold."""
+
+    name = "torrent"
+
+    def __init__(self) -> None:
+        self.said = threading.Event()
+        self.closed = threading.Event()
+
+    async def stream(self, _request: ChatRequest) -> AsyncGenerator[Event, None]:
+        try:
+            yield TextDelta("x" * (32 << 20))
+            self.said.set()
+            yield Done()
+        finally:
+            self.closed.set()
+
+    async def aclose(self) -> None:
+        pass
+
+
 def test_client_that_reads_nothing_is_hung_up_on(caplog: pytest.LogCaptureFixture) -> None:
-    """A stream blocked in `send` cannot be given its end, and must not hold up the server either."""
-    blocked, left = threading.Event(), threading.Event()
-
-    async def endless(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
-        assert scope["type"] == "http"
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        blocked.set()
-        while not left.is_set():
-            # Once the connection is gone, uvicorn's `send` returns at once.
-            await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
-            if (await _poll(receive))["type"] == "http.disconnect":
-                left.set()
-
-    async def _poll(receive) -> dict[str, object]:  # type: ignore[no-untyped-def]
-        import anyio
-
-        with anyio.move_on_after(0):
-            return await receive()  # type: ignore[no-any-return]
-        return {"type": ""}
-
-    listener = listen("127.0.0.1", 0)
-    server = Server(endless, Shutdown(), log_level="warning")
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    with socket.create_connection(listener.getsockname(), timeout=10) as client:
-        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert blocked.wait(10)
-        server.should_exit = True
-        thread.join(15)
-        assert not thread.is_alive()
-    listener.close()
-    assert left.is_set()
+    """Its stream waits in `send`, cannot be given its end, and must not hold up the server either."""
+    torrent, shutdown = Torrent(), Shutdown()
+    with serving(demo.app(torrent, shutdown=shutdown), shutdown) as address:
+        client = socket.create_connection(address, timeout=10)
+        client.sendall(b"GET /chat?q=hi HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert torrent.said.wait(20)
+    with client:
+        assert torrent.closed.is_set()
     assert "Traceback" not in caplog.text
+    # uvicorn's own last resort, which cancels the application instead, was not needed.
     assert "timeout graceful shutdown exceeded" not in caplog.text
