@@ -5,6 +5,7 @@ The transport is one coroutine function that takes bytes: an ASGI `send`, a sock
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import math
 import threading
@@ -106,6 +107,7 @@ class Writer:
         self._cut = False
         self._sent_something: anyio.Event | None = None
         self._tasks: TaskGroup | None = None
+        self._starting: asyncio.Task[None] | None = None
         self._thread = 0
         self._token: EventLoopToken | None = None
 
@@ -130,8 +132,20 @@ class Writer:
             self._hurry = anyio.Event()
             self._tasks = anyio.create_task_group()
             await self._tasks.__aenter__()
-            self._tasks.start_soon(self._pump, self._tasks)
+            try:
+                # In the loop's next turn: a stream that is over by then never needs the group's tasks, which cost more
+                # than a hundred events. This one has a single step, and is cancelled if it was not taken.
+                self._starting = asyncio.get_running_loop().create_task(self._start(self._tasks))
+            except RuntimeError:
+                await self._start(self._tasks)
         return self
+
+    async def _start(self, tasks: TaskGroup) -> None:
+        tasks.start_soon(self._pump)
+        if self._heartbeat is not None or self._hold is not None or self._send_timeout is not None:
+            tasks.start_soon(self._watch)
+        if self._until is not None:
+            tasks.start_soon(self._listen, self._until, tasks)
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
@@ -149,6 +163,8 @@ class Writer:
         self._open = False
         suppressed = None
         if self._tasks is not None:
+            if self._starting is not None:
+                self._starting.cancel()
             self._tasks.cancel_scope.cancel()
             # The group would hold nothing but `exc` and the transport's failure. Whoever opened a Writer did not open
             # a task group, so they get the error itself.
@@ -287,13 +303,8 @@ class Writer:
             if self.failure is not None and self._sent_something is not None:
                 self._sent_something.set()
 
-    async def _pump(self, tasks: TaskGroup) -> None:
+    async def _pump(self) -> None:
         """Send whatever is ready, whenever something is."""
-        # Only now, in a later turn of the event loop: a stream that is over by then never needs them.
-        if self._heartbeat is not None or self._hold is not None or self._send_timeout is not None:
-            tasks.start_soon(self._watch)
-        if self._until is not None:
-            tasks.start_soon(self._listen, self._until, tasks)
         with anyio.CancelScope() as self._sends:
             while True:
                 await self._wake.wait()

@@ -33,6 +33,7 @@ logger = logging.getLogger("gai_stream.demo")
 _ASSETS: Final = {
     "/": ("page.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/panel.css": ("panel.css", "text/css; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
     "/client.js": ("client.js", "text/javascript; charset=utf-8"),
     "/favicon.svg": ("favicon.svg", "image/svg+xml"),
@@ -147,7 +148,7 @@ class _Chosen:
 
         async def prepare(request: Request) -> ChatRequest:
             asked = await _from_body(request) if request.method == "POST" else _from_query(request, field)
-            if asked.provider is not None and asked.provider not in self._providers:
+            if asked.provider and asked.provider not in self._providers:
                 raise ValueError(f"provider must be one of {', '.join(self._providers)}, not {asked.provider[:40]!r}")
             return asked
 
@@ -157,7 +158,9 @@ class _Chosen:
 async def _from_body(request: Request) -> ChatRequest:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
-        raise HTTPException(415, f"the body must be application/json, not {media_type[:80] or 'of no media type'}")
+        raise HTTPException(
+            415, f"the body must be application/json; its content-type is {media_type[:80] or 'missing'}"
+        )
     return parse_chat_request(await request.body())
 
 

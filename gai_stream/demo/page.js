@@ -34,7 +34,7 @@ class Figures {
   shown() {
     const elapsed = (this.ended ?? performance.now()) - this.started;
     const speaking = this.last === null ? 0 : this.last - this.started;
-    const sorted = this.gaps.toSorted((a, b) => a - b);
+    const sorted = [...this.gaps].sort((a, b) => a - b);
     const median = sorted[Math.ceil(sorted.length / 2) - 1];
     return {
       ttft: this.first === null ? "–" : `${Math.round(this.first - this.started)} ms`,
@@ -68,13 +68,7 @@ class Panel {
     const answer = new Answer();
     const figures = new Figures();
     this.#figures = figures;
-    const tick = () => {
-      if (this.#figures === figures && figures.ended === null) {
-        this.#show();
-        requestAnimationFrame(tick);
-      }
-    };
-    requestAnimationFrame(tick);
+    const ticking = setInterval(() => this.#show(), 100);
     let run = null;
     this.#reading = this.#open(query, provider, (message) => {
       const piece = answer.add(message);
@@ -91,6 +85,7 @@ class Panel {
       figures.tokens = answer.usage?.output_tokens ?? figures.tokens;
     });
     const { state, message } = await this.#reading.ended;
+    clearInterval(ticking);
     this.#reading = null;
     figures.ended = performance.now();
     output.setAttribute("aria-busy", "false");

@@ -145,6 +145,13 @@ async def hundred(id: str) -> AsyncIterator[str]:
             yield f"{number:03} "
 
 
+async def large(id: str) -> AsyncIterator[str]:
+    """Say more than any socket takes at once."""
+    with life(id):
+        for number in range(400):
+            yield f"{number:04}{'x' * 20000}"
+
+
 async def answer(id: str) -> AsyncIterator[Any]:
     with life(id):
         yield Start("m")
@@ -173,6 +180,7 @@ STREAMS: dict[str, Callable[[str], AsyncIterator[Any]]] = {
         busy,
         remembering,
         hundred,
+        large,
         answer,
         tools,
     )
@@ -183,7 +191,9 @@ async def stream(request: Request) -> Response:
     """Answer `/{form}/{name}?id=...` with the stream of that name."""
     id = request.query_params["id"]
     respond: Any = {"sse": sse_response, "ndjson": ndjson_response}[request.path_params["form"]]
-    options: dict[str, Any] = {"ids": True} if "ids" in request.query_params else {}
+    options: dict[str, Any] = {}
+    if "ids" in request.query_params and respond is sse_response:
+        options["ids"] = True
     if "heartbeat" in request.query_params:
         options["heartbeat"] = float(request.query_params["heartbeat"])
     made: Response = respond(

@@ -36,16 +36,20 @@ COMMANDS = {
 class Connection:
     """One HTTP/1.1 connection: the request has left, and the answer is read as it comes.
 
-    `raw` is every byte of the answer so far. `headers` are the answer's, names in lower case.
+    `raw` is every byte of the answer so far. `headers` are the answer's, names in lower case. `read_size` is how many
+    bytes are taken from the socket at a time.
     """
 
-    def __init__(self, port: int, request: bytes, *, receive_buffer: int | None = None) -> None:
+    def __init__(
+        self, port: int, request: bytes, *, receive_buffer: int | None = None, read_size: int = 65536
+    ) -> None:
         self.socket = socket.socket()
         self.socket.settimeout(PATIENCE)
         if receive_buffer is not None:
             # Before connecting: it is the window that the other side is told of.
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.raw = b""
+        self.raw = bytearray()
+        self._read_size = read_size
         self._read = 0
         self.head = b""
         self.status = 0
@@ -104,23 +108,22 @@ class Connection:
             yield from decoder.feed(chunk)
         yield from decoder.finish()
 
-    def receive(self, n: int = 65536) -> bytes:
-        """Take what is there, `n` bytes at most."""
-        data = self.socket.recv(n)
-        self.raw += data
-        return data
-
     def _until(self, end: bytes) -> bytes:
         while (found := self.raw.find(end, self._read)) < 0:
-            assert self.receive(), f"the server hung up behind {self.raw[-500:]!r}"
+            self._receive()
         start, self._read = self._read, found + len(end)
-        return self.raw[start : self._read]
+        return bytes(self.raw[start : self._read])
 
     def _exactly(self, n: int) -> bytes:
         while len(self.raw) - self._read < n:
-            assert self.receive(), f"the server hung up behind {self.raw[-500:]!r}"
+            self._receive()
         start, self._read = self._read, self._read + n
-        return self.raw[start : self._read]
+        return bytes(self.raw[start : self._read])
+
+    def _receive(self) -> None:
+        data = self.socket.recv(self._read_size)
+        assert data, f"the server hung up behind {bytes(self.raw[-500:])!r}"
+        self.raw += data
 
     def hang_up(self) -> float:
         """Close the socket, and return the time."""
@@ -154,10 +157,10 @@ class Server:
         *headers: str,
         method: str = "GET",
         body: bytes = b"",
-        receive_buffer: int | None = None,
+        **socket_options: Any,
     ) -> Connection:
-        """Send a request."""
-        return Connection(self.port, self.request(path, *headers, method=method, body=body), receive_buffer=receive_buffer)
+        """Send a request; the options are those of Connection."""
+        return Connection(self.port, self.request(path, *headers, method=method, body=body), **socket_options)
 
     def request(self, path: str, *headers: str, method: str = "GET", body: bytes = b"") -> bytes:
         """Return the bytes of a request."""

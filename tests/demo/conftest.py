@@ -13,13 +13,13 @@ from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 from starlette.types import ASGIApp
 
 from gai_stream.demo.server import Server, listen, url_of
 from gai_stream.demo.shutdown import Shutdown
 
-# The last ones: no look for updates, no sync, nothing that leaves this machine.
+# Nothing that leaves this machine: no look for updates, no sync.
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -29,6 +29,9 @@ FLAGS = [
     "--no-first-run",
     "--disable-quic",
 ]
+
+# Only a failing test waits this long: the machine may be busy.
+expect.set_options(timeout=30_000)
 
 Serve = Callable[..., str]
 

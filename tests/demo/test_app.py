@@ -113,33 +113,30 @@ async def test_stream_comes_in_the_form_that_is_accepted(
     assert await words(response) == "Hello there"
 
 
-async def test_form_that_the_stream_does_not_have_is_406(client: ASGIClient) -> None:
-    response = await client.get("/api/v1/stream?query=hi", headers={"accept": "image/png"})
-    assert response.status == 406
-    assert "text/event-stream" in error_of(response)
-
-
 async def test_body_may_be_a_conversation(client: ASGIClient) -> None:
     body = {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Grüße"}]}
     response = await client.post("/api/chat", json={**body, "provider": "double"})
     assert await words(response) == "Grüße"
 
 
-@pytest.mark.parametrize("name", ["second", "double"])
-async def test_request_chooses_the_provider(client: ASGIClient, name: str) -> None:
-    said = {"second": "Another one", "double": "a b&c"}[name]
+@pytest.mark.parametrize(("name", "said"), [("second", "Another one"), ("double", "a b&c")])
+async def test_request_chooses_the_provider(client: ASGIClient, name: str, said: str) -> None:
     assert await words(await client.get(f"/chat?q=a%20b%26c&provider={name}")) == said
     assert await words(await client.get(f"/api/v1/stream?query=a%20b%26c&provider={name}")) == said
     assert await words(await client.post("/api/chat", json={"query": "a b&c", "provider": name})) == said
+
+
+async def test_empty_choice_is_no_choice(client: ASGIClient) -> None:
+    assert await words(await client.get("/chat?q=hi&provider=&model=")) == "Hello there"
+    assert await words(await client.post("/api/chat", json={"query": "hi", "provider": ""})) == "Hello there"
 
 
 async def test_request_chooses_the_model() -> None:
     double = Double()
     async with ASGIClient(demo.app(double)) as client:
         await client.get("/chat?q=hi&model=echo-2")
-        await client.get("/chat?q=hi")
         await client.post("/api/chat", json={"query": "hi", "model": "echo-3"})
-    assert [asked.model for asked in double.asked] == ["echo-2", None, "echo-3"]
+    assert [asked.model for asked in double.asked] == ["echo-2", "echo-3"]
 
 
 async def test_info_names_what_can_be_chosen(client: ASGIClient) -> None:
@@ -155,67 +152,10 @@ async def test_info_names_what_can_be_chosen(client: ASGIClient) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("path", "reason"),
-    [
-        ("/chat", "q must not be empty; ask as /chat?q=hello"),
-        ("/chat?q=%20", "q must not be empty; ask as /chat?q=hello"),
-        ("/api/v1/stream", "query must not be empty; ask as /api/v1/stream?query=hello"),
-        ("/chat?q=hi&provider=none", "provider must be one of scripted, second, double, not 'none'"),
-    ],
-)
-async def test_bad_question_is_400_with_the_reason(client: ASGIClient, path: str, reason: str) -> None:
-    response = await client.get(path)
-    assert (response.status, error_of(response)) == (400, reason)
-
-
-@pytest.mark.parametrize("path", ["/api/chat", "/api/v1/stream"])
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        (b"", "body is not JSON"),
-        (b'{"query":', "body is not JSON"),
-        (b"\xff", "body is not JSON"),
-        (b"[]", "body must be a JSON object"),
-        (b"{}", "messages is missing"),
-        (b'{"query":""}', "query must not be empty"),
-        (b'{"query":1}', "query must be a string"),
-        (b'{"query":"hi","provider":"none"}', "provider must be one of scripted, second, double, not 'none'"),
-    ],
-)
-async def test_bad_body_is_400_with_the_reason(client: ASGIClient, path: str, body: bytes, reason: str) -> None:
-    response = await client.post(path, content=body, headers={"content-type": "application/json"})
-    assert response.status == 400
-    assert reason in error_of(response)
-
-
-@pytest.mark.parametrize("media_type", [None, "text/plain", "application/x-www-form-urlencoded", "application/jsonl"])
-async def test_body_of_another_media_type_is_415(client: ASGIClient, media_type: str | None) -> None:
-    headers = {} if media_type is None else {"content-type": media_type}
-    response = await client.post("/api/chat", content=b'{"query":"hi"}', headers=headers)
-    assert response.status == 415
-    assert error_of(response).startswith("the body must be application/json")
-
-
 async def test_media_type_may_have_parameters(client: ASGIClient) -> None:
     headers = {"content-type": "Application/JSON; charset=utf-8"}
     response = await client.post("/api/chat", content=b'{"query":"hi"}', headers=headers)
     assert await words(response) == "Hello there"
-
-
-@pytest.mark.parametrize("declared", [True, False], ids=["declared", "chunked"])
-@pytest.mark.parametrize("path", ["/api/chat", "/api/v1/stream"])
-async def test_body_over_one_mebibyte_is_413(client: ASGIClient, path: str, declared: bool) -> None:
-    body = b'{"query":"' + b"x" * (1 << 20) + b'"}'
-
-    async def pieces() -> AsyncIterator[bytes]:
-        for start in range(0, len(body), 65536):
-            yield body[start : start + 65536]
-
-    headers = {"content-type": "application/json"}
-    response = await client.post(path, content=body if declared else pieces(), headers=headers)
-    assert response.status == 413
-    assert "1048576 bytes" in error_of(response)
 
 
 async def test_body_of_just_one_mebibyte_is_taken() -> None:
@@ -226,32 +166,6 @@ async def test_body_of_just_one_mebibyte_is_taken() -> None:
         response = await client.post("/api/chat", content=body, headers={"content-type": "application/json"})
     assert response.status == 200
     assert [len(asked.query) for asked in double.asked] == [(1 << 20) - 12]
-
-
-@pytest.mark.parametrize("path", ["/nothing", "/api", "/api/v1/stream/more", "/page.html", "/../app.py"])
-async def test_unknown_path_is_404(client: ASGIClient, path: str) -> None:
-    response = await client.get(path)
-    assert response.status == 404
-    assert response.json()["error"]["code"] == "not_found"
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "allowed"),
-    [
-        ("POST", "/chat", {"GET"}),
-        ("GET", "/api/chat", {"POST"}),
-        ("DELETE", "/api/v1/stream", {"GET", "POST"}),
-        ("POST", "/", {"GET", "HEAD"}),
-        ("PUT", "/api/info", {"GET", "HEAD"}),
-    ],
-)
-async def test_wrong_method_is_405_with_the_right_ones(
-    client: ASGIClient, method: str, path: str, allowed: set[str]
-) -> None:
-    response = await client.request(method, path)
-    assert response.status == 405
-    assert set(response.headers["allow"].split(", ")) == allowed
-    assert error_of(response)
 
 
 @pytest.mark.parametrize("path", ["/chat?q=hi", "/chat", "/api/v1/stream"])
@@ -266,8 +180,8 @@ async def test_head_and_preflight_ask_no_model(path: str) -> None:
 
 
 async def test_provider_that_refuses_gives_its_true_status() -> None:
-    error = ProviderError("rate_limited", "too many requests", 429, retry_after=7)
-    async with ASGIClient(demo.app(scripted(fail_after=0, error=error))) as client:
+    refusal = ProviderError("rate_limited", "too many requests", 429, retry_after=7)
+    async with ASGIClient(demo.app(scripted(fail_after=0, error=refusal))) as client:
         for response in (await client.get("/chat?q=hi"), await client.post("/api/chat", json={"query": "hi"})):
             assert (response.status, response.headers["retry-after"]) == (429, "7")
             assert error_of(response) == "too many requests"
@@ -303,8 +217,7 @@ async def test_open_stream_gets_its_terminal_frame_when_the_server_goes() -> Non
 
 
 async def test_providers_are_closed_with_the_application() -> None:
-    double = Double()
-    async with ASGIClient(demo.app(scripted(), others=[double])):
+    async with ASGIClient(demo.app(scripted(), others=[double := Double()])):
         assert not double.closed
     assert double.closed
 
@@ -401,6 +314,7 @@ async def test_two_providers_of_one_name_are_refused() -> None:
     [
         ("/", "text/html"),
         ("/page.css", "text/css"),
+        ("/panel.css", "text/css"),
         ("/page.js", "text/javascript"),
         ("/client.js", "text/javascript"),
         ("/favicon.svg", "image/svg+xml"),
@@ -430,7 +344,7 @@ def test_page_never_makes_markup_of_a_models_words() -> None:
 
 
 def test_page_names_no_other_host_and_has_nothing_inline() -> None:
-    for file in [*PAGE.glob("*.js"), *PAGE.glob("*.css"), *PAGE.glob("*.html")]:
+    for file in (*PAGE.glob("*.js"), *PAGE.glob("*.css"), *PAGE.glob("*.html")):
         assert "//" not in re.sub(r"(?m)^\s*//.*$", "", file.read_text(encoding="utf-8")), file.name
     html = (PAGE / "page.html").read_text(encoding="utf-8")
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", html)
