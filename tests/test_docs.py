@@ -60,6 +60,7 @@ RUN = [block for block in PYTHON if "no-run" not in block.marks]
 SHELL = blocks("console", "sh", "shell", "bash")
 
 
+@pytest.mark.timeout(30)
 @pytest.mark.parametrize("block", RUN, ids=str)
 def test_python_block_runs(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

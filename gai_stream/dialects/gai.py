@@ -36,13 +36,13 @@ from gai_stream.events import (
 from gai_stream.exceptions import DecodeError, EncodeError, TruncatedStream
 from gai_stream.sse import ServerSentEvent
 
+from ._audio import join_format, split_format
+
 __all__ = ["GaiDecoder", "GaiEncoder", "event_fields", "load_typed", "unknown", "wire_names"]
 
 # What the original tells an EventSource to wait after an error, in ms, unless the provider named a time.
 _RETRY: Final = 5000
 _MARKUP = re.compile("[<>&]")
-# "audio/wav;rate=44100;channels=2;bits=16": the one spelling that becomes the documented format object and comes back.
-_FORMAT = re.compile("([^;]*)(?:;rate=([1-9][0-9]{0,8}))?(?:;channels=([1-9][0-9]{0,8}))?(?:;bits=([1-9][0-9]{0,8}))?")
 # What NDJSON nests: tag -> key of the inner object.
 _INNER: Final = {"audio_delta": "audio", "finish_step": "step"} | {
     tag: tag for tag in ("tool_call_delta", "tool_call", "tool_result")
@@ -71,13 +71,6 @@ _REQUIRED: Final = {"start": "started", "safety": "safety", "done": "finished"}
 _CLASSES: Final[dict[str, Any]] = {cls.__struct_config__.tag: cls for cls in get_args(Event)}
 
 
-class _Format(msgspec.Struct):
-    mime: str
-    sample_rate: int = 0
-    channels: int = 0
-    bit_depth: int = 0
-
-
 class GaiEncoder:
     """Turn events into the documented messages: ServerSentEvents, or for `framing="ndjson"` dicts.
 
@@ -100,11 +93,13 @@ class GaiEncoder:
         """Return the event's message. Raises EncodeError, and forgets the event, for data that has no JSON form."""
         if self._finished:
             raise RuntimeError(f"{type(self).__name__}: feed after finish")
-        kind = type(event)
-        if kind not in EVENT_TYPES:
-            raise EncodeError(f"{type(self).__name__}: takes events, such as TextDelta(text), not {kind.__name__}")
         if self._over:
             return []
+        kind = type(event)
+        if kind is TextDelta:
+            return [self._message(event)]
+        if kind not in EVENT_TYPES:
+            raise EncodeError(f"{type(self).__name__}: takes events, such as TextDelta(text), not {kind.__name__}")
         if isinstance(event, Done):
             self._over, self._whole = True, event.finished
             return []
@@ -127,16 +122,18 @@ class GaiEncoder:
             # Nearly every event of a stream is one of these: they do not take the long way.
             if not self._sse:
                 return {"text": event.text, "type": "text_delta"}
-            tag, payload = "text_delta", {"text": event.text}
-        else:
-            tag, fields = _documented(event)
-            if not self._sse:
-                return _line(tag, fields)
-            payload = _renamed(fields, _KEYS.get(tag, {}))
-        data = _json.dumps(payload).decode()
-        if "<" in data or ">" in data or "&" in data:
-            data = _MARKUP.sub(lambda found: f"\\u{ord(found[0]):04x}", data)
+            return ServerSentEvent(_escaped({"text": event.text}), event="text_delta")
+        tag, fields = _documented(event)
+        if not self._sse:
+            return _line(tag, fields)
+        data = _escaped(_renamed(fields, _KEYS.get(tag, {})))
         return ServerSentEvent(data, event=tag, retry=_retry(event) if isinstance(event, Failure) else None)
+
+
+def _escaped(payload: dict[str, Any]) -> str:
+    data = _json.dumps(payload).decode()
+    has_markup = "<" in data or ">" in data or "&" in data
+    return _MARKUP.sub(lambda found: f"\\u{ord(found[0]):04x}", data) if has_markup else data
 
 
 def event_fields(event: Event) -> dict[str, Any]:
@@ -166,7 +163,7 @@ def _documented(event: Event) -> tuple[str, dict[str, Any]]:
         case ToolCallDelta(arguments=arguments):
             fields["arguments"] = arguments
         case AudioDelta(format=format):
-            fields["format"] = _split_format(format)
+            fields["format"] = split_format(format)
         case Citations(citations=citations):
             fields["citations"] = [_citation(item) for item in citations]
         case Safety():
@@ -209,23 +206,6 @@ def _citation(citation: Citation) -> dict[str, Any]:
     return {key: value for key in keys if (value := getattr(citation, key)) is not None}
 
 
-def _split_format(format: str | None) -> dict[str, Any] | None:
-    if format is None:
-        return None
-    if (found := _FORMAT.fullmatch(format)) is None:
-        return {"mime": format}
-    numbers = zip(("sample_rate", "channels", "bit_depth"), found.groups()[1:], strict=True)
-    return {"mime": found[1]} | {key: int(number) for key, number in numbers if number}
-
-
-def _join_format(value: Any) -> str | None:
-    if value is None:
-        return None
-    format = msgspec.convert(value, _Format)
-    numbers = (("rate", format.sample_rate), ("channels", format.channels), ("bits", format.bit_depth))
-    return format.mime + "".join(f";{name}={number}" for name, number in numbers if number)
-
-
 class GaiDecoder:
     """Turn the documented messages into events: ServerSentEvents, or NDJSON values, parsed or as text.
 
@@ -243,7 +223,7 @@ class GaiDecoder:
             raise RuntimeError(f"{type(self).__name__}: feed after finish")
         if self._over:
             return []
-        if isinstance(message, ServerSentEvent) and not message.data and message.comment is not None:
+        if isinstance(message, ServerSentEvent) and message.comment is not None and not message.data:
             return []
         event = self._event(message)
         self._over = isinstance(event, Done)
@@ -329,7 +309,7 @@ def _from_fields(tag: str, value: Any, keys: dict[str, dict[str, str]]) -> Event
             case "start":
                 msgspec.convert(fields["started"], bool)
             case "audio_delta":
-                fields["format"] = _join_format(fields.get("format"))
+                fields["format"] = join_format(fields.get("format"))
             case "citations" if fields.get("citations", ...) is None:
                 fields["citations"] = []
             case "safety":

@@ -28,6 +28,7 @@ from gai_stream import (
     Start,
     TextDelta,
     ToolCall,
+    ToolCallDelta,
     ToolResult,
     Usage,
     ndjson_response,
@@ -276,6 +277,39 @@ async def note(request: Request) -> Response:
     return Response(status_code=204)
 
 
+class Models:
+    """A provider with a model for each thing that a client must bear."""
+
+    def stream(self, request: ChatRequest) -> AsyncIterator[Any]:
+        return MODELS[request.model or "plain"].stream(request)
+
+
+MODELS = {
+    "plain": ScriptedProvider(text="Hello, world.", pace=0),
+    "tools": ScriptedProvider(
+        events=[
+            Start("tools"),
+            TextDelta("Let me see."),
+            ToolCallDelta(0, "c1", "calc", ""),
+            ToolCallDelta(0, arguments='{"a":'),
+            ToolCallDelta(0, arguments="1}"),
+            ToolCallDelta(1, "c2", "look", '{"b":2}'),
+            ToolCall("c1", "calc", {"a": 1}, '{"a":1}'),
+            ToolCall("c2", "look", {"b": 2}, '{"b":2}'),
+            Finish("tool_calls"),
+        ],
+        pace=0,
+    ),
+    "broken": ScriptedProvider(
+        events=[Start("broken"), TextDelta("half")],
+        fail_after=2,
+        error=ProviderError("overloaded", "too busy to finish"),
+        pace=0,
+    ),
+    "refusing": ScriptedProvider(fail_after=0, error=ProviderError("rate_limited", "slow down, please", retry_after=7)),
+}
+
+
 async def ask(request: Request) -> ChatRequest:
     return parse_chat_request(await request.body())
 
@@ -286,7 +320,7 @@ app = Starlette(
     routes=[
         Route("/log", read_log),
         Route("/note", note, methods=["POST"]),
-        Route("/v1/chat/completions", sse_handler(ScriptedProvider(text="Hello, world.", pace=0), ask, encoder="openai")),
+        Route("/v1/chat/completions", sse_handler(Models(), ask, encoder="openai")),
         Mount("/gzip", Starlette(routes=streams, middleware=[Middleware(GZipMiddleware, minimum_size=0)])),
         Mount("/silent", Silent(Starlette(routes=streams))),
         *streams,

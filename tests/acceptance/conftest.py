@@ -40,9 +40,7 @@ class Connection:
     bytes are taken from the socket at a time.
     """
 
-    def __init__(
-        self, port: int, request: bytes, *, receive_buffer: int | None = None, read_size: int = 65536
-    ) -> None:
+    def __init__(self, port: int, request: bytes, *, receive_buffer: int | None = None, read_size: int = 65536) -> None:
         self.socket = socket.socket()
         self.socket.settimeout(PATIENCE)
         if receive_buffer is not None:

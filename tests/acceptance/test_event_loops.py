@@ -89,7 +89,7 @@ async def serve_once() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        serving = asyncio.create_task(server._serve([listener]))
+        serving = asyncio.create_task(server.serve([listener]))
         host, port = listener.getsockname()
         async with asyncio.timeout(10):
             assert (await ask(host, port, "/sse", b"done")).endswith(b'data: {"finished":true}\n\n\r\n0\r\n\r\n')

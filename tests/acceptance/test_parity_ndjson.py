@@ -92,9 +92,7 @@ async def test_each_event_is_one_line(event: Any, line: bytes) -> None:
 async def test_an_error_is_one_line() -> None:
     """TestNDJSONLineFormat, the error. Before any other event it is an HTTP status; here it comes behind one."""
     assert await body_of(["a", Failure("internal", "test error")]) == (
-        b'{"text":"a","type":"text_delta"}\n'
-        b'{"error":"test error","type":"error"}\n'
-        b'{"finished":false,"type":"done"}\n'
+        b'{"text":"a","type":"text_delta"}\n{"error":"test error","type":"error"}\n{"finished":false,"type":"done"}\n'
     )
 
 
@@ -125,7 +123,9 @@ async def test_a_handler_answers_with_200_and_the_stream() -> None:
     assert [value["type"] for value in lines_of(answer.content)] == ["text_delta", "finish", "done"]
 
 
-@pytest.mark.parametrize("text", ["Line 1\nLine 2\r\nLine 3", '{"nested": "json"}\n', "emoji 🎉 ümläut", "\u2028\x85\x0c"])
+@pytest.mark.parametrize(
+    "text", ["Line 1\nLine 2\r\nLine 3", '{"nested": "json"}\n', "emoji 🎉 ümläut", "\u2028\x85\x0c"]
+)
 @pytest.mark.parametrize("compact", [True, False])
 async def test_whatever_a_text_holds_it_stays_one_line(text: str, compact: bool) -> None:
     """TestNDJSONLineIntegrity."""
@@ -155,7 +155,9 @@ async def test_twenty_producers_write_twenty_whole_lines() -> None:
 
 async def test_a_reader_reads_four_objects_and_then_the_end() -> None:
     """TestNDJSONReader."""
-    reader = Reader([b'{"type":"start"}\n{"type":"text_delta","text":"Hel', b'lo"}\n{"type":"finish"}\n{"type":"done"}'])
+    reader = Reader(
+        [b'{"type":"start"}\n{"type":"text_delta","text":"Hel', b'lo"}\n{"type":"finish"}\n{"type":"done"}']
+    )
     assert [await anext(reader) for _ in range(4)] == [
         {"type": "start"},
         {"type": "text_delta", "text": "Hello"},
@@ -215,8 +217,6 @@ async def test_a_periodic_flush_sends_the_first_line_at_once_and_no_line_later_t
         for value in lines_of(chunk):
             if "text" in value:
                 assert at - 0.02 * int(value["text"]) <= 0.05 + 1e-9
-
-
 
 
 async def test_the_ndjson_example_reads_as_documented() -> None:

@@ -271,7 +271,9 @@ def test_15_on_http_2_there_is_neither_connection_nor_transfer_encoding(server: 
     assert dict(headers)["content-type"] == NAMED[form]
     assert not {"connection", "transfer-encoding", "keep-alive", "content-length"} & set(names)
     assert len(names) == len(set(names)), "a header came twice"
-    assert body.endswith({"sse": b'event: done\ndata: {"finished":true}\n\n', "ndjson": b'{"finished":true,"type":"done"}\n'}[form])
+    assert body.endswith(
+        {"sse": b'event: done\ndata: {"finished":true}\n\n', "ndjson": b'{"finished":true,"type":"done"}\n'}[form]
+    )
 
 
 @http_2
