@@ -109,8 +109,9 @@ Other readings of a row:
 
 Figures are medians of {rounds} rounds, and the middle half of the rounds lies between the two under "middle half". In each round
 every row runs for a slice of some milliseconds with the unit right before and right after it, and its ratio is to the mean of
-those two. Warmed up before; garbage collector on with Python's own thresholds, each slice starting with nothing to collect; rows
-without HTTP run on asyncio's own event loop.
+those two. HTTP rows and the units beside them are measured by the clock on the wall; all others, which wait for nothing, in CPU
+time, so that what else the machine does stays out. Warmed up before; garbage collector on with Python's own thresholds, each
+slice starting with nothing to collect; rows without HTTP run on asyncio's own event loop.
 
 ## What each row measures
 

@@ -150,7 +150,7 @@ async def test_fastapi_chat_answers_in_both_forms(load: Any, caplog: pytest.LogC
     assert ndjson.text.endswith('{"finished":true,"type":"done"}\n')
     assert (refused.status, incomplete.status) == (406, 422)
     logged = [record.getMessage() for record in caplog.records if record.name == module.__name__]
-    assert [line.split(",")[0] for line in logged[:2]] == ["Streaming complete - Total chunks: 2"] * 2
+    assert [line.split(",")[0] for line in logged[:2]] == ["Streaming complete - Total chunks: 3"] * 2
 
 
 async def test_fastapi_chat_asks_a_real_model_where_there_is_one(load: Any, monkeypatch: pytest.MonkeyPatch) -> None:

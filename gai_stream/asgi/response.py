@@ -243,7 +243,9 @@ class StreamResponse(Response):
             headers[b"content-encoding"] = self._compressor.encoding.encode()
         if any(vary):
             headers[b"vary"] = b", ".join(dict.fromkeys(name for name in vary if name))
-        if str(self._scope.get("http_version", "1.1")).startswith("1"):
+        # Where the connection ends with the stream, as on HTTP/1.0 and wherever a proxy asks for it, it would be false.
+        closes = b"close" in (header(self._scope, b"connection") or b"").lower()
+        if self._scope.get("http_version", "1.1") == "1.1" and not closes:
             headers[b"connection"] = b"keep-alive"
         raw = merge(self.raw_headers, headers)
         await self._send({"type": "http.response.start", "status": self.status_code, "headers": raw})

@@ -67,6 +67,22 @@ def test_the_first_message_is_there_before_the_second_is_made(server: Any, form:
         assert list(reading) == [("text_delta", {"text": "second"}), ("done", {"finished": True})]
 
 
+@both_forms
+@pytest.mark.parametrize("request_line", ["GET {} HTTP/1.1", "GET {} HTTP/1.0"])
+def test_a_connection_that_is_to_be_closed_is_not_said_to_be_kept_alive(
+    server: Any, form: str, request_line: str
+) -> None:
+    """What nginx asks of its upstreams unless it is told otherwise."""
+    request = request_line.format(f"/{form}/answer?id={server.new_id()}") + "\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), 20) as connection:
+        connection.sendall(request.encode())
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"keep-alive" not in head.lower()
+    assert b" is Paris." in body
+    assert b"finished" in body
+
+
 # Errors
 
 
