@@ -46,7 +46,7 @@ $(VENV)/.demo: pyproject.toml | $(PY)
 	@$(PIP) --editable '.[serve]'
 	@touch $@
 
-# The tools are dependency groups, which the pip that comes with Python 3.11 and 3.12 cannot read yet.
+# The tools are dependency groups, which the pip that a Python brings is often too old to read.
 $(VENV)/.test $(VENV)/.lint $(VENV)/.bench: $(VENV)/.%: pyproject.toml | $(PY)
 	@echo "installing the $* tools into $(VENV) ..."
 	@$(PIP) 'pip>=25.1'

@@ -78,9 +78,10 @@ def as_text(measurements: Sequence[Measurement], units: Sequence[float]) -> str:
     lines = [_HEADS, *map(_cells, measurements)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADS))]
     text = [
-        "  ".join(cell.ljust(width) if column == 0 else cell.rjust(width) for column, (cell, width) in enumerate(
-            zip(line, widths, strict=True)
-        ))
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
         for line in lines
     ]
     return "\n".join([*text, "", f"one unit took {_time(median(units))} (median of {len(units)})"])

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         ndjson_response,
         sse_handler,
         sse_response,
+        stream_handler,
         stream_response,
     )
     from .events import (
@@ -101,6 +102,7 @@ __all__ = [
     "pipe",
     "sse_handler",
     "sse_response",
+    "stream_handler",
     "stream_response",
     "stream_to_channel",
 ]
@@ -114,6 +116,7 @@ _ROOMS = {
         "ndjson_response",
         "sse_handler",
         "sse_response",
+        "stream_handler",
         "stream_response",
     ),
     "exceptions": (

@@ -16,6 +16,7 @@ import msgspec
 import orjson
 
 from . import _json
+from ._options import check_bytes
 from .exceptions import DecodeError, EncodeError, LimitExceeded
 
 __all__ = ["NDJSONDecoder", "NDJSONEncoder"]
@@ -58,8 +59,7 @@ class NDJSONDecoder:
             raise TypeError(f"loads must be a function of one line's bytes, not {loads!r}")
         if exact_ints and loads is not orjson.loads:
             raise ValueError("exact_ints=True brings its own reader: leave out loads, or exact_ints")
-        if max_line_size is not None and max_line_size <= 0:
-            raise ValueError(f"max_line_size must be a positive number of bytes, or None, not {max_line_size!r}")
+        check_bytes("max_line_size", max_line_size, optional=True)
         if on_error not in ("raise", "skip") and not callable(on_error):
             raise ValueError(f'on_error must be "raise", "skip" or a function of a DecodeError, not {on_error!r}')
         if exact_ints:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import threading
 from collections.abc import Awaitable, Callable
 from types import TracebackType
@@ -18,16 +17,18 @@ import anyio.lowlevel
 from anyio.abc import TaskGroup
 from anyio.lowlevel import EventLoopToken, current_token
 
+from ._options import check_bytes, check_seconds
 from .exceptions import StreamTimeout
 from .sse import SSEEncoder
+from .transform import Transform
 
-__all__ = ["Framing", "Writer", "check_seconds"]
+__all__ = ["Framing", "Writer"]
 
 # Longer than any stream lives, and short enough for every event loop's clock.
 _NEVER = 86400.0 * 365
 
 
-class Framing(Protocol):
+class Framing(Transform[Any, bytes], Protocol):
     """A transform from messages to bytes, with what its wire format says about silence.
 
     `media_type` is the value of the content-type header; `heartbeat` the bytes that mean nothing to a client;
@@ -36,14 +37,6 @@ class Framing(Protocol):
 
     media_type: str
     heartbeat: bytes
-
-    def feed(self, message: Any, /) -> list[bytes]:
-        """Return the bytes of one message, or raise EncodeError."""
-        ...
-
-    def finish(self) -> list[bytes]:
-        """Return what the format wants at its end."""
-        ...
 
     def comment(self, text: str) -> bytes:
         """Return `text` in a form that clients skip."""
@@ -82,12 +75,10 @@ class Writer:
         hold: float | None = None,
         until: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
-        check_seconds("heartbeat", heartbeat)
-        check_seconds("flush_interval", flush_interval)
-        check_seconds("send_timeout", send_timeout)
-        check_seconds("hold", hold)
-        if isinstance(flush_size, bool) or not isinstance(flush_size, int) or flush_size <= 0:
-            raise ValueError(f"flush_size must be a whole number of bytes, 1 or more, not {flush_size!r}")
+        times = {"heartbeat": heartbeat, "flush_interval": flush_interval, "send_timeout": send_timeout, "hold": hold}
+        for option, value in times.items():
+            check_seconds(option, value)
+        check_bytes("flush_size", flush_size)
         self.bytes_sent = 0
         self.begun = False
         self.failure: BaseException | None = None
@@ -103,7 +94,6 @@ class Writer:
         self._unsent = 0
         self._open = False
         self._sending = False
-        self._flushing = False
         self._cut = False
         self._sent_something: anyio.Event | None = None
         self._tasks: TaskGroup | None = None
@@ -127,14 +117,14 @@ class Writer:
         self._thread = threading.get_ident()
         self._open = True
         self._last_sent = self._send_started = anyio.current_time()
-        if any(need is not None for need in (self._heartbeat, self._hold, self._flush_interval, self._until)):
+        if (self._heartbeat, self._hold, self._flush_interval, self._until) != (None,) * 4:
             self._wake = anyio.Event()
             self._hurry = anyio.Event()
             self._tasks = anyio.create_task_group()
             await self._tasks.__aenter__()
+            # In the loop's next turn: a stream that is over by then never needs the group's tasks, which cost as much
+            # as a hundred events. On asyncio one cheap task of a single step sees to that.
             try:
-                # In the loop's next turn: a stream that is over by then never needs the group's tasks, which cost more
-                # than a hundred events. This one has a single step, and is cancelled if it was not taken.
                 self._starting = asyncio.get_running_loop().create_task(self._start(self._tasks))
             except RuntimeError:
                 await self._start(self._tasks)
@@ -162,9 +152,9 @@ class Writer:
             own = exc = error
         self._open = False
         suppressed = None
+        if self._starting is not None:
+            self._starting.cancel()
         if self._tasks is not None:
-            if self._starting is not None:
-                self._starting.cancel()
             self._tasks.cancel_scope.cancel()
             # The group would hold nothing but `exc` and the transport's failure. Whoever opened a Writer did not open
             # a task group, so they get the error itself.
@@ -208,7 +198,7 @@ class Writer:
         if not self._open:
             await self._refuse()
         self._append([self._framing.comment(text)])
-        await self.flush()
+        await self._drained()
 
     async def flush(self) -> None:
         """Wait until everything written so far has left, without waiting for the flush interval."""
@@ -249,7 +239,6 @@ class Writer:
         if self._tasks is None:
             await self._drain_here()
         while self._unsent and self.failure is None:
-            self._flushing = True
             self._hurry.set()
             self._wake.set()
             await self._next_send()
@@ -308,12 +297,11 @@ class Writer:
         with anyio.CancelScope() as self._sends:
             while True:
                 await self._wake.wait()
-                if self._flush_interval is not None and self.bytes_sent and not self._flushing:
+                if self._flush_interval is not None and self.bytes_sent and not self._hurry.is_set():
                     with anyio.move_on_after(self._last_sent + self._flush_interval - anyio.current_time()):
                         await self._hurry.wait()
                 self._wake = anyio.Event()
                 self._hurry = anyio.Event()
-                self._flushing = False
                 if not self._sending:
                     await self._drain()
         if isinstance(self.failure, StreamTimeout):
@@ -340,7 +328,6 @@ class Writer:
                 due = self._last_sent + silence
                 if now >= due:
                     self._append([b"" if self._heartbeat is None else self._framing.heartbeat])
-                    self._flushing = True
                     self._hurry.set()
                     self._wake.set()
                     silence = heartbeat
@@ -357,11 +344,3 @@ class Writer:
 
     def _timed_out(self) -> StreamTimeout:
         return StreamTimeout(f"the client took nothing for {self._send_timeout} s (send_timeout)")
-
-
-def check_seconds(option: str, value: float | None) -> None:
-    """Raise ValueError unless `value` is None or a finite number of seconds above 0."""
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
-        raise ValueError(f"{option} must be a number of seconds above 0, or None for none, not {value!r}")

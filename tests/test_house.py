@@ -29,7 +29,7 @@ TOOLKIT = {
     *("ServerSentEvent", "SSEDecoder", "SSEEncoder", "NDJSONDecoder", "NDJSONEncoder"),
     *("Reader", "stream_to_channel", "Writer"),
     *("StreamResponse", "sse_response", "ndjson_response", "stream_response", "last_event_id"),
-    *("sse_handler", "ndjson_handler"),
+    *("sse_handler", "ndjson_handler", "stream_handler"),
 }
 EVENTS = {"Event", "Citation", "Usage", *(event.__name__ for event in get_args(events.Event))}
 ERRORS = {name for name, value in vars(exceptions).items() if inspect.isclass(value) and issubclass(value, Exception)}

@@ -261,7 +261,7 @@ def cut_streams(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
     return data, [data[a:b] for a, b in zip([0, *places], [*places, len(data)], strict=True)]
 
 
-@settings(max_examples=1000)
+@settings(max_examples=1000, deadline=None)
 @given(cut_streams(), st.sampled_from([None, 1, 2, 3, 5, 8, 64]))
 @example((b"", [b""]), None)
 def test_every_cut_gives_what_the_slow_reader_gives(stream: tuple[bytes, list[bytes]], limit: int | None) -> None:
@@ -269,7 +269,7 @@ def test_every_cut_gives_what_the_slow_reader_gives(stream: tuple[bytes, list[by
     assert read(chunks, NDJSONDecoder(max_line_size=limit)) == read_slowly(data, limit)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=1000, deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=6), st.booleans())
 def test_random_bytes_raise_only_documented_errors(chunks: list[bytes], exact_ints: bool) -> None:
     decoder = NDJSONDecoder(max_line_size=16, exact_ints=exact_ints)

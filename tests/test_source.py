@@ -162,7 +162,8 @@ async def test_fifty_abandoned_threads_leave_none_behind() -> None:
     for thread in threading.enumerate():
         if thread.name == "gai_stream source":
             thread.join(5)
-    assert threading.active_count() == before
+    # Other tests' threads may end meanwhile.
+    assert threading.active_count() <= before
 
 
 async def test_a_source_that_was_never_started_is_closed_without_running() -> None:

@@ -1,6 +1,6 @@
 """Streams as ASGI responses: a plain ASGI application each, and a `Response` in Starlette and FastAPI routes."""
 
-from .handlers import ndjson_handler, sse_handler
+from .handlers import ndjson_handler, sse_handler, stream_handler
 from .negotiation import last_event_id
 from .report import Summary
 from .response import StreamResponse
@@ -14,5 +14,6 @@ __all__ = [
     "ndjson_response",
     "sse_handler",
     "sse_response",
+    "stream_handler",
     "stream_response",
 ]

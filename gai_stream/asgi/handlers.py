@@ -11,14 +11,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gai_stream._options import check_bytes
 from gai_stream.exceptions import ProviderError, StreamError
 
 from .errors import ErrorAnswer, answer, refuse
-from .headers import CORSRule, header
+from .headers import CORS, CORSRule, header
 from .response import StreamResponse
-from .streams import ndjson_response, sse_response
+from .streams import ndjson_response, sse_response, stream_response
 
-__all__ = ["Prepare", "StreamingProvider", "ndjson_handler", "sse_handler"]
+__all__ = ["Prepare", "StreamingProvider", "ndjson_handler", "sse_handler", "stream_handler"]
 
 Asked = TypeVar("Asked")
 Asked_contra = TypeVar("Asked_contra", contravariant=True)
@@ -53,7 +54,11 @@ def sse_handler(
     405, a body of more than `max_body_size` bytes 413. The options are those of `sse_response`. Use it as a Starlette
     `Route("/chat", sse_handler(...))`, a mount, or the whole application.
     """
-    return _Handler(provider, prepare, sse_response, methods, max_body_size, options)
+
+    def respond(_scope: Scope, stream: Any) -> StreamResponse:
+        return sse_response(stream, **options)
+
+    return _Handler(provider, prepare, respond, methods, max_body_size, options.get("cors", "*"))
 
 
 def ndjson_handler(
@@ -65,7 +70,30 @@ def ndjson_handler(
     **options: Any,
 ) -> ASGIApp:
     """Return an ASGI application that answers with the provider's stream as NDJSON. Otherwise as `sse_handler`."""
-    return _Handler(provider, prepare, ndjson_response, methods, max_body_size, options)
+
+    def respond(_scope: Scope, stream: Any) -> StreamResponse:
+        return ndjson_response(stream, **options)
+
+    return _Handler(provider, prepare, respond, methods, max_body_size, options.get("cors", "*"))
+
+
+def stream_handler(
+    provider: StreamingProvider[Asked],
+    prepare: Prepare[Asked],
+    *,
+    methods: Iterable[str] = ("GET", "POST"),
+    max_body_size: int = 1 << 20,
+    **options: Any,
+) -> ASGIApp:
+    """Return an ASGI application that answers as the client's Accept header asks. Otherwise as `sse_handler`.
+
+    The options are those of `stream_response`.
+    """
+
+    def respond(scope: Scope, stream: Any) -> StreamResponse:
+        return stream_response(scope, stream, **options)
+
+    return _Handler(provider, prepare, respond, methods, max_body_size, options.get("cors", "*"))
 
 
 class _Handler:
@@ -73,26 +101,24 @@ class _Handler:
         self,
         provider: StreamingProvider[Any],
         prepare: Prepare[Any],
-        respond: Callable[..., StreamResponse],
+        respond: Callable[[Scope, Any], StreamResponse],
         methods: Iterable[str],
         max_body_size: int,
-        options: dict[str, Any],
+        cors: CORS,
     ) -> None:
         if not callable(getattr(provider, "stream", None)):
             raise TypeError(f"provider must have a method `stream(request)`, which {type(provider).__name__} lacks")
         if not callable(prepare):
             raise TypeError(f"prepare must be callable, not {type(prepare).__name__}")
-        if isinstance(max_body_size, bool) or not isinstance(max_body_size, int) or max_body_size <= 0:
-            raise ValueError(f"max_body_size must be a whole number of bytes, 1 or more, not {max_body_size!r}")
+        check_bytes("max_body_size", max_body_size)
         # Wrong options are found here, not at the first request.
-        respond([], **options)
+        respond({"type": "http", "path": "/", "headers": []}, [])
         self._provider = provider
         self._prepare = prepare
         self._respond = respond
         self._methods = {method.upper() for method in methods}
         self._max_body_size = max_body_size
-        self._options = options
-        self._cors = CORSRule(options.get("cors", "*"))
+        self._cors = CORSRule(cors)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -105,7 +131,7 @@ class _Handler:
             return
         if method in ("OPTIONS", "HEAD"):
             # Neither may start a generation.
-            await self._respond([], **self._options)(scope, receive, send)
+            await self._respond(scope, [])(scope, receive, send)
             return
         try:
             request = await self._ask(scope, receive)
@@ -122,7 +148,7 @@ class _Handler:
             except Exception as exc:  # noqa: BLE001 (answered, and logged)
                 await self._refuse(answer(exc), scope, receive, send)
             else:
-                await self._respond(stream, **self._options)(scope, receive, send)
+                await self._respond(scope, stream)(scope, receive, send)
 
     async def _ask(self, scope: Scope, receive: Receive) -> Any:
         size = 0

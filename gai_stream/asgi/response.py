@@ -13,12 +13,13 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from gai_stream._options import check_seconds
 from gai_stream.compression import Compressor, compressor, negotiate
 from gai_stream.events import EVENT_TYPES, Failure, TextDelta
 from gai_stream.exceptions import ProviderError, StreamTimeout
 from gai_stream.source import Lift, Source, check_stream
 from gai_stream.transform import Transform
-from gai_stream.writer import Framing, Writer, check_seconds
+from gai_stream.writer import Framing, Writer
 
 from .errors import ErrorAnswer, answer, as_failure, single
 from .headers import CORS, CORSRule, RawHeaders, check_headers, header, merge

@@ -17,10 +17,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import gai_stream
-from gai_stream.asgi import Summary, ndjson_handler, sse_handler
+from gai_stream.asgi import Summary, ndjson_handler, sse_handler, stream_handler
 from gai_stream.asgi.errors import answer
 from gai_stream.asgi.headers import CORS
-from gai_stream.asgi.negotiation import MEDIA_TYPES, choose
 from gai_stream.demo.shutdown import Shutdown
 from gai_stream.events import Event
 from gai_stream.providers.provider import ChatRequest, Message, Provider, parse_chat_request
@@ -107,19 +106,13 @@ def app(
 
     chosen = _Chosen(providers, provider.name, shutdown)
 
-    def endpoint(handler: Callable[..., ASGIApp], label: str, field: str, *methods: str, **options: Any) -> ASGIApp:
-        asked_by = chosen.asked_by(field)
-        return handler(chosen, asked_by, methods=methods, cors=cors, on_end=_log(label), **options)
-
-    def negotiated(path: str) -> ASGIApp:
-        sse = endpoint(sse_handler, f"{path} (SSE)", "query", "GET", "POST", headers={"vary": "Accept"})
-        ndjson = endpoint(ndjson_handler, f"{path} (NDJSON)", "query", "GET", "POST", headers={"vary": "Accept"})
-        return _Negotiated(sse, ndjson)
+    def endpoint(handler: Callable[..., ASGIApp], label: str, field: str, *methods: str) -> ASGIApp:
+        return handler(chosen, chosen.asked_by(field), methods=methods, cors=cors, on_end=_log(label))
 
     endpoints = {
         "/chat": endpoint(sse_handler, "GET /chat", "q", "GET"),
         "/api/chat": endpoint(ndjson_handler, "POST /api/chat", "query", "POST"),
-        "/api/v1/stream": negotiated("/api/v1/stream"),
+        "/api/v1/stream": endpoint(stream_handler, "/api/v1/stream", "query", "GET", "POST"),
     }
     return Starlette(
         routes=[
@@ -171,20 +164,6 @@ def _from_query(request: Request, field: str) -> ChatRequest:
         raise ValueError(f"{field} must not be empty; ask as {request.url.path}?{field}=hello")
     message = Message("user", question)
     return ChatRequest(messages=[message], model=params.get("model") or None, provider=params.get("provider") or None)
-
-
-class _Negotiated:
-    """One path in two forms: the Accept header decides, and SSE is the default."""
-
-    def __init__(self, sse: ASGIApp, ndjson: ASGIApp) -> None:
-        self._sse = sse
-        self._ndjson = ndjson
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        chosen = choose(scope)
-        if chosen is None and scope["method"] in ("GET", "POST"):
-            raise HTTPException(406, f"this stream comes as {', '.join(MEDIA_TYPES)}; Accept names none of them")
-        await (self._sse if chosen in (None, "text/event-stream") else self._ndjson)(scope, receive, send)
 
 
 class _OwnSite:

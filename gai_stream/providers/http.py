@@ -6,13 +6,13 @@ import os
 import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
-from math import inf
 from typing import Any, Final, Self
 
 import httpx2
 import msgspec
 
 from gai_stream import _json
+from gai_stream._options import check_bytes, check_seconds
 from gai_stream.dialects.openai import OpenAIDecoder, provider_error
 from gai_stream.events import Done, Event, Failure
 from gai_stream.exceptions import DecodeError, LimitExceeded, ProviderError, StreamError
@@ -75,13 +75,11 @@ class OpenAICompatible:
         self._host = base.host
         self._url = base.copy_with(path=base.path.rstrip("/") + "/chat/completions", fragment=None)
         self.model = model or (DEFAULT_MODEL if base.host == _OPENAI else None)
-        self._timeouts = Timeouts(
-            _seconds("connect_timeout", connect_timeout),
-            _seconds("read_timeout", read_timeout),
-            _seconds("total_timeout", total_timeout),
-        )
-        if type(max_event_size) is not int or max_event_size < 1:
-            raise ValueError(f"max_event_size must be a number of bytes, 1 or more, not {max_event_size!r}")
+        check_seconds("connect_timeout", connect_timeout)
+        check_seconds("read_timeout", read_timeout)
+        check_seconds("total_timeout", total_timeout)
+        self._timeouts = Timeouts(connect_timeout, read_timeout, total_timeout)
+        check_bytes("max_event_size", max_event_size)
         self._max_event_size = max_event_size
         self._include_usage = include_usage
         self._headers = httpx2.Headers(
@@ -250,12 +248,6 @@ def _base(url: str) -> httpx2.URL:
     if base.userinfo:
         raise ValueError("base_url must not hold a user name or password; give them as api_key or headers")
     return base
-
-
-def _seconds(option: str, value: float | None) -> float | None:
-    if value is not None and not (isinstance(value, int | float) and 0 < value < inf):
-        raise ValueError(f"{option} must be a number of seconds above 0, or None for no limit, not {value!r}")
-    return value
 
 
 def _header_value(option: str, value: str) -> str:

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable
 from typing import Final, Literal, get_args
 
+from gai_stream._options import check_bytes
 from gai_stream.exceptions import LimitExceeded, TruncatedStream
 
 from .characters import without_cut_character
@@ -65,8 +66,7 @@ class SSEDecoder:
         on_oversize: OnOversize = "raise",
         raise_truncated: bool = False,
     ) -> None:
-        if max_event_size is not None and (type(max_event_size) is not int or max_event_size <= 0):
-            raise ValueError(f"max_event_size must be a positive number of bytes or None, not {max_event_size!r}")
+        check_bytes("max_event_size", max_event_size, optional=True)
         if on_oversize not in get_args(OnOversize):
             raise ValueError(f'on_oversize must be "raise", "skip" or "truncate", not {on_oversize!r}')
         if max_event_size is None and on_oversize != "raise":

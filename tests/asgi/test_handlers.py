@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.routing import Route
 
-from gai_stream.asgi import ndjson_handler, sse_handler
+from gai_stream.asgi import ndjson_handler, sse_handler, stream_handler
 from gai_stream.exceptions import DecodeError, ProviderError
 
 pytestmark = pytest.mark.anyio
@@ -154,6 +154,18 @@ async def test_head_and_preflight_do_not_reach_the_provider(serve: Any, handler:
     response = await serve(handler(provider, query), "OPTIONS")
     assert (response.status, response.headers["access-control-allow-origin"]) == (204, "*")
     assert provider.asked == []
+
+
+async def test_stream_handler_answers_as_the_client_asks(serve: Any) -> None:
+    handler = stream_handler(Echo(), query, ids=True, compact=False)
+    sse = await serve(handler, path="/?q=x", headers={"Accept": "text/event-stream"})
+    assert sse.text.startswith("id: 1\nevent: text_delta\n")
+    ndjson = await serve(handler, path="/?q=x", headers={"Accept": "application/jsonl"})
+    assert ndjson.headers["content-type"] == "application/jsonl"
+    assert ndjson.text.startswith('{"text": "x", ')
+    assert sse.headers["vary"] == ndjson.headers["vary"] == "Accept"
+    refused = await serve(handler, path="/?q=x", headers={"Accept": "image/png"})
+    assert refused.status == 406
 
 
 async def test_options_reach_the_response_and_wrong_ones_are_found_at_once(serve: Any) -> None:

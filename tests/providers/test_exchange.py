@@ -11,6 +11,7 @@ import anyio
 import httpx2
 import pytest
 import trio.testing
+from anyio import sleep as virtual_sleep
 
 from gai_stream.events import Done, Event, Finish, FinishStep, Start, TextDelta
 from gai_stream.exceptions import ProviderError
@@ -42,7 +43,7 @@ class Body(httpx2.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for seconds, piece in self._script:
-            await anyio.sleep(seconds)
+            await virtual_sleep(seconds)
             if piece is None:
                 await anyio.sleep_forever()
             elif isinstance(piece, Exception):
@@ -116,7 +117,7 @@ async def test_no_answer_at_all_is_a_timeout() -> None:
 @pytest.mark.parametrize("late", ["connection", "headers", "body"])
 async def test_the_total_timeout_counts_from_the_start(late: str) -> None:
     async def handler(request: httpx2.Request) -> httpx2.Response:
-        await anyio.sleep_forever() if late == "connection" else await anyio.sleep(2)
+        await anyio.sleep_forever() if late == "connection" else await virtual_sleep(2)
         body = Body((0, None)) if late == "headers" else Body((0, HI), *[(1, b": x\n")] * 100)
         return httpx2.Response(200, headers={"content-type": "text/event-stream"}, stream=body)
 
@@ -133,14 +134,14 @@ async def test_the_total_timeout_counts_the_consumers_time() -> None:
     asked = provider(Body((0, HI), (1, STOP)), total_timeout=10)
     with pytest.raises(ProviderError, match=r"did not finish within 10 s"):
         async for _ in asked.stream(ASK):
-            await anyio.sleep(8)
+            await virtual_sleep(8)
 
 
 async def test_a_slow_consumer_is_no_silence_of_the_provider() -> None:
     asked = provider(Body((0, HI), (1, STOP), (1, DONE)), read_timeout=2)
     events = []
     async for event in asked.stream(ASK):
-        await anyio.sleep(100)
+        await virtual_sleep(100)
         events.append(event)
     assert events == WHOLE
 
@@ -148,7 +149,7 @@ async def test_a_slow_consumer_is_no_silence_of_the_provider() -> None:
 async def test_without_timeouts_patience_has_no_end() -> None:
     async def handler(request: httpx2.Request) -> httpx2.Response:
         assert set(request.extensions["timeout"].values()) == {None}
-        await anyio.sleep(80_000)
+        await virtual_sleep(80_000)
         body = Body((80_000, HI), (80_000, STOP))
         return httpx2.Response(200, headers={"content-type": "text/event-stream"}, stream=body)
 
@@ -252,7 +253,7 @@ async def test_a_body_that_hangs_while_it_is_closed_holds_nobody_up() -> None:
 async def test_closing_is_not_disturbed_by_the_cancellation_that_asked_for_it() -> None:
     class Slow(Body):
         async def aclose(self) -> None:
-            await anyio.sleep(0.5)
+            await virtual_sleep(0.5)
             self.closed = True
 
     body = Slow((0, HI), (0, None))

@@ -769,14 +769,14 @@ async def test_a_dummy_key_is_a_word_like_any_other() -> None:
 @pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan"), "5"])
 def test_a_timeout_is_seconds_above_0_or_none(option: str, value: Any) -> None:
     options: dict[str, Any] = {option: value}
-    with pytest.raises(ValueError, match=f"^{option} must be a number of seconds above 0, or None for no limit, not "):
+    with pytest.raises(ValueError, match=f"^{option} must be a number of seconds above 0, or None for none, not "):
         OpenAICompatible(**options)
     OpenAICompatible(**{option: None})
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, True])
 def test_max_event_size_is_a_number_of_bytes(value: Any) -> None:
-    with pytest.raises(ValueError, match=r"^max_event_size must be a number of bytes, 1 or more, not "):
+    with pytest.raises(ValueError, match=r"^max_event_size must be a whole number of bytes, 1 or more, not "):
         OpenAICompatible(max_event_size=value)
 
 
