@@ -99,8 +99,9 @@ Written by `make bench`; run it again, and this page says what your machine says
 
 ## The original's table
 
-One unit is one `orjson.dumps({{"type": "text", "content": "benchmark"}})`, the dict made beforehand, in a tight loop: here
-{_time(median(units))}. The original is written in Go; its figures were taken beside the same unit. At 1.00 and below we are as fast.
+One unit is one `orjson.dumps({{"type": "text", "content": "benchmark"}})`, the dict made beforehand, in a tight loop:
+here {_time(median(units))}. The original is written in Go; its figures were taken beside the same unit. At 1.00 and
+below we are as fast.
 
 {_table(measurements)}
 
@@ -108,11 +109,12 @@ Other readings of a row:
 
 {_table(variants)}
 
-Figures are medians of {rounds} rounds, and the middle half of the rounds lies between the two under "middle half". In each round
-every row runs for a slice of some milliseconds with the unit right before and right after it, and its ratio is to the mean of
-those two. HTTP rows and the units beside them are measured by the clock on the wall; all others, which wait for nothing, in CPU
-time, so that what else the machine does stays out. Warmed up before; garbage collector on with Python's own thresholds, each
-slice starting with nothing to collect; rows without HTTP run on asyncio's own event loop.
+Figures are medians of {rounds} rounds, and the middle half of the rounds lies between the two under "middle half". In
+each round every row runs for a slice of some milliseconds with the unit right before and right after it, and its ratio
+is to the mean of those two. The clock on the wall measures the HTTP rows and the units beside them; all others, which
+wait for nothing, are measured in CPU time, so that what else the machine does stays out. Warmed up before; garbage
+collector on with Python's own thresholds, each slice starting with nothing to collect; rows without HTTP run on
+asyncio's own event loop.
 
 ## What each row measures
 

@@ -1,7 +1,7 @@
-"""What is measured: one function for each row of the original's table, and what each does here and did there.
+"""What is measured: one function for each row, and the unit.
 
-A row's `open` gives a function `run(times)` that does the row's work that many times and returns the last result. Where
-the work ends in a transport, `open(take)` hands `take` every chunk that would leave, so that a test sees what is measured.
+Each opens a context that gives a function `run(times)`: it does the row's work that many times and returns the last
+result. Where the work ends in a transport, every chunk that would leave is handed to `take`, for a test to see.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -24,27 +23,27 @@ from gai_stream.source import Lift
 from gai_stream.sse import ServerSentEvent, SSEEncoder
 from gai_stream.writer import Writer
 
-__all__ = ["ROWS", "VARIANTS", "Row", "unit"]
+__all__ = [
+    "Run",
+    "compact_form",
+    "http_ndjson",
+    "http_sse",
+    "ndjson_stream",
+    "ndjson_writer",
+    "normalise",
+    "normalise_lift",
+    "normalise_wire",
+    "parse",
+    "reader",
+    "sse_stream",
+    "sse_stream_waiting",
+    "sse_writer",
+    "sse_writer_named",
+    "unit",
+]
 
 Run = Callable[[int], Any]
 Take = Callable[[bytes], object]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row: `original` is what the original took, in units; `repeats` fills one slice of some ms.
-
-    `waits` is for work that another process has a part in: it is measured by the clock on the wall, all else in CPU time.
-    """
-
-    key: str
-    name: str
-    original: float
-    repeats: int
-    open: Callable[..., AbstractContextManager[Run]]
-    there: str
-    here: str
-    waits: bool = False
 
 
 def unit(times: int) -> None:
@@ -115,6 +114,14 @@ async def hundred_events() -> AsyncIterator[TextDelta]:
         yield TextDelta("Benchmark text")
 
 
+async def hundred_events_waiting_once() -> AsyncIterator[TextDelta]:
+    """Yield the same, and let the event loop turn behind the first."""
+    yield TextDelta("Benchmark text")
+    await asyncio.sleep(0)
+    for _ in range(99):
+        yield TextDelta("Benchmark text")
+
+
 _SCOPE = {
     "type": "http",
     "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -127,7 +134,10 @@ _SCOPE = {
 }
 
 
-def _stream(respond: Callable[[AsyncIterator[TextDelta]], Any]) -> AbstractContextManager[Run]:
+def _stream(
+    respond: Callable[[AsyncIterator[TextDelta]], Any],
+    events: Callable[[], AsyncIterator[TextDelta]] = hundred_events,
+) -> AbstractContextManager[Run]:
     async def work(times: int) -> bytearray:
         body = bytearray()
         gone = asyncio.Event()
@@ -142,7 +152,7 @@ def _stream(respond: Callable[[AsyncIterator[TextDelta]], Any]) -> AbstractConte
 
         for _ in range(times):
             body.clear()
-            await respond(hundred_events())(_SCOPE.copy(), receive, send)
+            await respond(events())(_SCOPE.copy(), receive, send)
         return body
 
     return _in_a_loop(work)
@@ -151,6 +161,11 @@ def _stream(respond: Callable[[AsyncIterator[TextDelta]], Any]) -> AbstractConte
 def sse_stream() -> AbstractContextManager[Run]:
     """Answer a request with a hundred events, server left out."""
     return _stream(sse_response)
+
+
+def sse_stream_waiting() -> AbstractContextManager[Run]:
+    """Answer a request with a hundred events that are not all there at once."""
+    return _stream(sse_response, hundred_events_waiting_once)
 
 
 def ndjson_stream() -> AbstractContextManager[Run]:
@@ -179,11 +194,11 @@ def reader() -> AbstractContextManager[Run]:
     chunks = [lines[start : start + 4096] for start in range(0, len(lines), 4096)]
 
     async def work(times: int) -> Any:
-        value = None
+        last = None
         for _ in range(times):
             async for value in Reader(chunks):
-                pass
-        return value
+                last = value
+        return last
 
     return _in_a_loop(work)
 
@@ -270,156 +285,3 @@ def parse() -> Iterator[Run]:
         return event
 
     yield run
-
-
-_THERE_STREAM = (
-    "`{0}(recorder, stream)`: a goroutine sends 100 text events into the stream's channel; the whole response with its "
-    "`done` is written to an `httptest.ResponseRecorder`, with a flush after each event."
-)
-_HERE_STREAM = (
-    "`await {0}(stream)(scope, receive, send)`, all options at their defaults: the stream is an async generator of 100 "
-    "`TextDelta`, made as it runs; `send` appends the bodies to a `bytearray`. Building the response, its headers, the "
-    "disconnect watch, the heartbeat timer and `done` are in it. What is ready at once leaves together, so there are "
-    "fewer sends than flushes there."
-)
-_THERE_HTTP = (
-    "`{0}(provider, prepare)` under `httptest.NewServer`; `http.Get` on a kept-alive connection in the same process, "
-    "the body copied to `io.Discard`."
-)
-_HERE_HTTP = (
-    "`{0}(provider, prepare)`, defaults, under uvicorn (httptools, uvloop) in a process of its own; a blocking socket "
-    "on a kept-alive connection that reads to the last chunk of the body."
-)
-
-ROWS = (
-    Row(
-        "sse_writer",
-        "SSE Writer, one event",
-        1.67,
-        30_000,
-        sse_writer,
-        '`writer.WriteEvent("message", data)` to `io.Discard`, `data` a ready string: two formatted writes under a mutex.',
-        "`await writer.write(data)` on an open `Writer`, defaults (heartbeat, time limit and back-pressure at work), into "
-        "an async `send` that drops the bytes. `message` is the type that an event has without a name, so none is "
-        "written. Opening and closing the Writer once in 30,000 events is in it, and so is what its sending task does.",
-    ),
-    Row(
-        "ndjson_writer",
-        "NDJSON Writer, one value",
-        8.1,
-        20_000,
-        ndjson_writer,
-        "`writer.Write(map)` to `io.Discard`, through `encoding/json`.",
-        "`await writer.write(dict)` on an open `Writer` with `NDJSONEncoder()`; otherwise as the row above.",
-    ),
-    Row(
-        "sse_stream",
-        "SSE stream of 100 events",
-        1675,
-        20,
-        sse_stream,
-        _THERE_STREAM.format("SSE"),
-        _HERE_STREAM.format("sse_response"),
-    ),
-    Row(
-        "ndjson_stream",
-        "NDJSON stream of 100 events",
-        1770,
-        20,
-        ndjson_stream,
-        _THERE_STREAM.format("NDJSON"),
-        _HERE_STREAM.format("ndjson_response"),
-    ),
-    Row(
-        "compact_form",
-        "compact form of one event",
-        14.7,
-        5_000,
-        compact_form,
-        "`event.CompactJSON()`: from the event's full form to its compact JSON.",
-        "`compact(full)` and its JSON: from the event's full form to bytes. Theirs drops `ts`, ours keeps it.",
-    ),
-    Row(
-        "reader",
-        "NDJSON Reader, 1,000 lines",
-        13_800,
-        20,
-        reader,
-        "`reader.Read(&map)` a thousand times, over a string.",
-        "`async for value in Reader(chunks)`, defaults, the same lines in the chunks of 4 KiB that the original's "
-        "scanner takes.",
-    ),
-    Row(
-        "http_sse",
-        "HTTP SSE, 100 events, kept-alive client",
-        4_700,
-        20,
-        http_sse,
-        _THERE_HTTP.format("SSEHandler"),
-        _HERE_HTTP.format("sse_handler"),
-        waits=True,
-    ),
-    Row(
-        "http_ndjson",
-        "HTTP NDJSON, 100 events",
-        4_900,
-        20,
-        http_ndjson,
-        _THERE_HTTP.format("NDJSONHandler"),
-        _HERE_HTTP.format("ndjson_handler"),
-        waits=True,
-    ),
-    Row(
-        "normalise",
-        "normalise one event",
-        0.34,
-        100_000,
-        normalise,
-        "`normalizer.Normalize(event)`: fills one struct from another, with the next number; no JSON.",
-        "`TextDelta(text)`, as `sse_response` does it with each piece of text that a provider yields: here the typed "
-        "event *is* the normalised one, and its numbered form is made when it is written (as in the rows of the "
-        "streams). The two rows below measure it in two other ways.",
-    ),
-    Row(
-        "parse",
-        "parse one normalised event",
-        16.8,
-        5_000,
-        parse,
-        "`ParseNormalizedEvent(line)`: JSON to a struct.",
-        "`parse(line)`: JSON to the typed event, its schema, type and fields checked (theirs checks nothing).",
-    ),
-)
-"""The ten rows of the original's table."""
-
-VARIANTS = (
-    Row(
-        "sse_writer_named",
-        "SSE Writer, one event with a name",
-        1.67,
-        30_000,
-        sse_writer_named,
-        "as above",
-        '`await writer.write(ServerSentEvent(data, event="text_delta"))`: the message is built each time, which checks that '
-        "no field can break out of its line (theirs writes what it is given).",
-    ),
-    Row(
-        "normalise_lift",
-        "normalise one event, through `Lift`",
-        0.34,
-        50_000,
-        normalise_lift,
-        "as above",
-        "`lift.feed(text)`: the transform that takes whatever a source yields, and finds out what it is.",
-    ),
-    Row(
-        "normalise_wire",
-        "normalise one event, to the full form",
-        0.34,
-        20_000,
-        normalise_wire,
-        "as above",
-        "`normalize(event, ts=..., seq=..., trace_id=..., request_id=...)`: to the dict of `gai.events.v1`.",
-    ),
-)
-"""Other readings of a row, for those who would have chosen them."""

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from statistics import median, quantiles
 from time import perf_counter_ns, process_time_ns
 
-from benchmarks.rows import Row, Run, unit
+from benchmarks.original import Row
+from benchmarks.rows import Run, unit
 
 __all__ = ["Measurement", "clock_of", "measure", "time_slice"]
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from benchmarks import report
-from benchmarks.rows import ROWS, VARIANTS
+from benchmarks.original import ROWS, VARIANTS
 from benchmarks.runner import measure
 
 __all__ = ["main"]

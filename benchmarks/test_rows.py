@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.rows import ROWS, VARIANTS, Row, unit
+from benchmarks.original import ROWS, VARIANTS, Row
+from benchmarks.rows import unit
 from benchmarks.runner import time_slice
 
 ROUNDS = 30

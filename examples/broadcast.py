@@ -43,7 +43,7 @@ class Room:
             try:
                 listener.send_nowait(message)
             except anyio.WouldBlock:
-                listener.close()
+                self._drop(listener)
 
     def listen(self) -> Response:
         """Return a response that sends what is published from now on."""
@@ -51,11 +51,14 @@ class Room:
         self._listeners.add(listener)
 
         def left(_summary: Summary) -> None:
-            self._listeners.discard(listener)
-            listener.close()
+            self._drop(listener)
 
         # The stream may stay silent for long: headers at once, so that the client knows it is connected.
         return sse_response(stream, encoder=None, hold=0, retry=1000, on_end=left)
+
+    def _drop(self, listener: MemoryObjectSendStream[ServerSentEvent]) -> None:
+        self._listeners.discard(listener)
+        listener.close()
 
 
 room = Room()

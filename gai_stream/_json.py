@@ -60,7 +60,7 @@ def dumps(value: Any, default: Default | None = None, *, indent: bool = False) -
         text = orjson.dumps(value, hook, orjson.OPT_INDENT_2 if indent else None)
     except TypeError as exc:
         text = _dumps_exact(value, hook, exc, indent=indent)
-    return escape_separators(text)
+    return text if text.isascii() else escape_separators(text)
 
 
 def _first_of(first: Default, second: Default) -> Default:

@@ -91,10 +91,9 @@ class _Worker:
     async def items(self) -> AsyncGenerator[Any, None]:
         """Yield what the thread has ready, or wait for it."""
         self._token = current_token()
-        self._thread = threading.Thread(
-            target=copy_context().run, args=(self._run,), name="gai_stream source", daemon=True
-        )
-        self._thread.start()
+        thread = threading.Thread(target=copy_context().run, args=(self._run,), name="gai_stream source", daemon=True)
+        thread.start()
+        self._thread = thread
         while batch := await self._take():
             for item in batch:
                 yield item
@@ -192,6 +191,9 @@ class Lift:
             raise RuntimeError("Lift: feed after finish")
         if type(item) is str:
             return [TextDelta(item)]
+        if isinstance(item, str):
+            # A subclass, such as an enum's member: the text itself, whatever it makes of `str(item)`.
+            return [TextDelta(str.__str__(item))]
         if type(item) in EVENT_TYPES or not hasattr(item, "model_dump"):
             return [item]
         if getattr(item, "object", None) == "chat.completion.chunk":

@@ -6,16 +6,14 @@ The transport is one coroutine function that takes bytes: an ASGI `send`, a sock
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, NoReturn, Protocol, Self
 
 import anyio
-import anyio.lowlevel
 from anyio.abc import TaskGroup
-from anyio.lowlevel import EventLoopToken, current_token
+from anyio.lowlevel import EventLoopToken, checkpoint, current_token
 
 from ._options import check_bytes, check_seconds
 from .exceptions import StreamTimeout
@@ -92,6 +90,7 @@ class Writer:
         self._until = until
         self._waiting: list[bytes] = []
         self._unsent = 0
+        self._heartbeat_bytes = 0
         self._open = False
         self._sending = False
         self._cut = False
@@ -117,16 +116,17 @@ class Writer:
         self._thread = threading.get_ident()
         self._open = True
         self._last_sent = self._send_started = anyio.current_time()
+        self._wake = anyio.Event()
+        self._hurry = anyio.Event()
         if (self._heartbeat, self._hold, self._flush_interval, self._until) != (None,) * 4:
-            self._wake = anyio.Event()
-            self._hurry = anyio.Event()
             self._tasks = anyio.create_task_group()
             await self._tasks.__aenter__()
             # In the loop's next turn: a stream that is over by then never needs the group's tasks, which cost as much
             # as a hundred events. On asyncio one cheap task of a single step sees to that.
-            try:
-                self._starting = asyncio.get_running_loop().create_task(self._start(self._tasks))
-            except RuntimeError:
+            loop = self._token.native_token
+            if isinstance(loop, asyncio.AbstractEventLoop):
+                self._starting = loop.create_task(self._start(self._tasks))
+            else:
                 await self._start(self._tasks)
         return self
 
@@ -147,22 +147,34 @@ class Writer:
                 if exc is None and self._open:
                     self._append(self._framing.finish())
                 self._open = False
-                await self._drain_here()
+                while self._sending:
+                    await self._next_send()
+                await self._check()
+                await self._drain(self._send_timeout)
         except BaseException as error:  # noqa: BLE001 (raised again below, once the tasks have ended)
             own = exc = error
         self._open = False
         suppressed = None
         if self._starting is not None:
             self._starting.cancel()
-        if self._tasks is not None:
-            self._tasks.cancel_scope.cancel()
-            # The group would hold nothing but `exc` and the transport's failure. Whoever opened a Writer did not open
-            # a task group, so they get the error itself.
-            with contextlib.suppress(BaseExceptionGroup):
+        try:
+            if self._tasks is not None:
+                self._tasks.cancel_scope.cancel()
                 suppressed = await self._tasks.__aexit__(type(exc) if exc else None, exc, traceback)
+        except BaseExceptionGroup as group:
+            # Nothing but `exc` and one task's error: who opened a Writer opened no group, and gets the error itself.
+            for news in group.exceptions:
+                if news is not exc and (self.failure is None or self._cut):
+                    self._cut, self.failure = False, news
+        finally:
+            if self._unsent and self.failure is None:
+                self._cut, self.failure = True, anyio.BrokenResourceError("the stream was cancelled")
+            # Who still waits in `write` waits for a send that no longer comes.
+            if self._sent_something is not None:
+                self._sent_something.set()
         # A failing transport cancels the block: then the failure is the news, not the cancellation.
         cancelled = isinstance(exc, anyio.get_cancelled_exc_class())
-        if self.failure is not None and (exc is None or (cancelled and not self._cut)):
+        if self.failure is not None and (exc is None or (cancelled and (suppressed or not self._cut))):
             raise self.failure
         if own is not None:
             raise own
@@ -177,14 +189,12 @@ class Writer:
         if not self._open:
             await self._refuse()
         self._append(self._framing.feed(message))
-        if self._tasks is not None:
-            if not self._sending:
+        if not self._sending:
+            if self._tasks is None:
+                await self._drain(self._send_timeout)
+            else:
                 self._wake.set()
-            if self._unsent >= self._flush_size:
-                await self._room()
-        elif not self._sending:
-            await self._drain(self._send_timeout)
-        elif self._unsent >= self._flush_size:
+        if self._unsent >= self._flush_size:
             await self._room()
 
     def write_from_thread(self, message: Any) -> None:
@@ -208,8 +218,7 @@ class Writer:
 
     async def _refuse(self) -> NoReturn:
         """Say why nothing can be written."""
-        if self.failure is not None:
-            await self._fail(self.failure)
+        await self._check()
         if self._token is None:
             raise RuntimeError("enter the Writer first: `async with Writer(...) as writer`")
         raise anyio.ClosedResourceError("the stream has ended: nothing can be written after its end")
@@ -226,8 +235,7 @@ class Writer:
         """Wait until less than `flush_size` bytes are unsent."""
         while self._unsent >= self._flush_size and self.failure is None:
             await self._next_send()
-        if self.failure is not None:
-            await self._fail(self.failure)
+        await self._check()
 
     async def _next_send(self) -> None:
         if self._sent_something is None:
@@ -235,29 +243,24 @@ class Writer:
         await self._sent_something.wait()
 
     async def _drained(self) -> None:
-        """Wait until nothing is unsent."""
-        if self._tasks is None:
-            await self._drain_here()
-        while self._unsent and self.failure is None:
-            self._hurry.set()
-            self._wake.set()
-            await self._next_send()
-        if self.failure is not None:
-            await self._fail(self.failure)
+        """Wait until everything written so far has left; what others write meanwhile may stay."""
+        end = self.bytes_sent + self._unsent
+        while self.bytes_sent < end and self.failure is None:
+            if self._tasks is None and not self._sending:
+                await self._drain(self._send_timeout)
+            else:
+                self._hurry.set()
+                self._wake.set()
+                await self._next_send()
+        await self._check()
 
-    async def _drain_here(self) -> None:
-        """Send everything from the calling task."""
-        while self._sending:
-            await self._next_send()
-        if self.failure is not None:
-            await self._fail(self.failure)
-        await self._drain(self._send_timeout)
-
-    async def _fail(self, failure: BaseException) -> NoReturn:
+    async def _check(self) -> None:
+        """Raise what ended the stream, if anything did."""
         if self._cut:
             # What cut the send off most likely means this task too, and then the cancellation is the news.
-            await anyio.lowlevel.checkpoint()
-        raise failure
+            await checkpoint()
+        if self.failure is not None:
+            raise self.failure
 
     async def _drain(self, timeout: float | None = None) -> None:
         """Send what waits, and what comes to wait meanwhile. Only one task is ever in here."""
@@ -284,7 +287,7 @@ class Writer:
             # Nobody knows how much of the chunk left: a message after it could begin in the middle of another.
             self._open = False
             if self.failure is None:
-                self._cut = not isinstance(exc, Exception)
+                self._cut = isinstance(exc, anyio.get_cancelled_exc_class())
                 self.failure = anyio.BrokenResourceError("a send was cancelled") if self._cut else exc
             raise
         finally:
@@ -297,7 +300,8 @@ class Writer:
         with anyio.CancelScope() as self._sends:
             while True:
                 await self._wake.wait()
-                if self._flush_interval is not None and self.bytes_sent and not self._hurry.is_set():
+                at_once = self._hurry.is_set() or self.bytes_sent <= self._heartbeat_bytes
+                if self._flush_interval is not None and not at_once:
                     with anyio.move_on_after(self._last_sent + self._flush_interval - anyio.current_time()):
                         await self._hurry.wait()
                 self._wake = anyio.Event()
@@ -320,14 +324,15 @@ class Writer:
                     self.failure = self._timed_out()
                     self._sends.cancel()
                     return
-            elif self._waiting:
-                due = now + heartbeat
+            elif not self._open:
+                return
             else:
-                if self.bytes_sent:
-                    silence = heartbeat
-                due = self._last_sent + silence
+                due = self._last_sent + (heartbeat if self.bytes_sent else silence)
                 if now >= due:
-                    self._append([b"" if self._heartbeat is None else self._framing.heartbeat])
+                    # Messages that wait for the flush interval break the silence better than a heartbeat.
+                    if not self._waiting:
+                        self._append([b"" if self._heartbeat is None else self._framing.heartbeat])
+                        self._heartbeat_bytes += self._unsent
                     self._hurry.set()
                     self._wake.set()
                     silence = heartbeat
@@ -338,8 +343,7 @@ class Writer:
         """End everything when the client leaves."""
         await until()
         self._open = False
-        if self.failure is None:
-            self.failure = anyio.BrokenResourceError("the client has left")
+        self.failure = self.failure or anyio.BrokenResourceError("the client has left")
         tasks.cancel_scope.cancel()
 
     def _timed_out(self) -> StreamTimeout:

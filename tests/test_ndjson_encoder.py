@@ -10,6 +10,8 @@ import msgspec
 import orjson
 import pydantic
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gai_stream import events, ndjson
 from gai_stream.exceptions import EncodeError
@@ -143,3 +145,10 @@ class TestEncoder:
             encoder.finish()
         with pytest.raises(RuntimeError, match=r"^NDJSONEncoder: feed after finish$"):
             encoder.feed(1)
+
+
+@given(st.dictionaries(st.text(max_size=3), st.none() | st.integers() | st.floats() | st.text(max_size=5), max_size=4))
+def test_the_short_way_writes_what_the_long_way_does(value: dict[str, Any]) -> None:
+    slow = NDJSONEncoder()
+    slow._bare = False
+    assert NDJSONEncoder().feed(value) == slow.feed(value)

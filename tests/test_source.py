@@ -231,6 +231,18 @@ def test_lift_makes_events_of_text_and_of_sdk_chunks() -> None:
     assert lift.finish()[-1] == Done()
 
 
+def test_lift_makes_text_of_every_kind_of_str() -> None:
+    class Loud(str):
+        __slots__ = ()
+
+        def __str__(self) -> str:
+            return "LOUD"
+
+    (delta,) = Lift().feed(Loud("quiet"))
+    assert delta == TextDelta("quiet")
+    assert type(delta.text) is str
+
+
 def test_lift_leaves_everything_else_alone() -> None:
     import pydantic
 

@@ -281,3 +281,11 @@ json_values = st.recursive(
 def test_any_json_value_is_given_back(value: object, compact: bool) -> None:
     [message] = SSEDecoder().feed(encode(value, compact=compact))
     assert message.json() == value
+
+
+@given(st.text(alphabet="a\n\r\u2028\ud800é:", max_size=8), st.sampled_from(["message", "", "named", "é"]))
+def test_the_short_way_writes_what_the_long_way_does(text: str, event: str) -> None:
+    for message in (text, ServerSentEvent(text, event=event)):
+        slow = SSEEncoder()
+        slow._bare = False
+        assert SSEEncoder().feed(message) == slow.feed(message)

@@ -162,9 +162,7 @@ def test_ignored_line_beyond_the_limit_is_not_told_and_no_error(read: Callable[.
 
 @pytest.mark.parametrize("option", [0, -1, 1.5, True, "1"])
 def test_meaningless_limit_is_refused(option: Any) -> None:
-    with pytest.raises(
-        ValueError, match="max_event_size must be a whole number of bytes, 1 or more, or None for "
-    ):
+    with pytest.raises(ValueError, match="max_event_size must be a whole number of bytes, 1 or more, or None for "):
         SSEDecoder(max_event_size=option)
 
 

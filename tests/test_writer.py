@@ -473,3 +473,110 @@ async def test_two_writers_on_two_event_loops_in_one_process() -> None:
         await writer.write("one")
         assert await anyio.to_thread.run_sync(other_loop) == b"data: other\n\n"
     assert wire.bytes == b"data: one\n\n"
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "in a send"])
+async def test_an_error_of_until_reaches_the_caller_as_itself(busy: bool) -> None:
+    wire = Wire()
+    wire.gate = anyio.Event()
+
+    async def until() -> None:
+        await settle()
+        raise KeyError("until")
+
+    with pytest.raises(KeyError, match="until"):
+        async with Writer(wire.send, until=until) as writer:
+            if busy:
+                await writer.write("x")
+            await anyio.sleep_forever()
+    with pytest.raises(KeyError, match="until"):
+        await writer.write("y")
+
+
+async def test_a_transport_that_cancels_itself_is_no_clean_end() -> None:
+    """Nobody cancelled the block, so nothing but an error may come out of it."""
+
+    async def send(chunk: bytes) -> None:
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            try:
+                await anyio.sleep_forever()
+            except anyio.get_cancelled_exc_class() as exc:
+                own = exc
+        raise own
+
+    with pytest.raises(anyio.BrokenResourceError, match="a send was cancelled"):
+        async with Writer(send) as writer:
+            await writer.write("x")
+            await anyio.sleep_forever()
+
+
+@pytest.mark.parametrize("heartbeat", [15.0, None], ids=["timers", "no-timers"])
+async def test_flush_waits_for_what_was_written_before_it_only(heartbeat: float | None) -> None:
+    wire = Wire()
+    flushed = False
+
+    async def send(chunk: bytes) -> None:
+        await settle()
+        await wire.send(chunk)
+
+    async with Writer(send, heartbeat=heartbeat) as writer, anyio.create_task_group() as tasks:
+
+        async def others() -> None:
+            # Something new is always written before the send under way is over.
+            while not flushed:
+                tasks.start_soon(writer.write, "other")
+                await anyio.lowlevel.checkpoint()
+
+        tasks.start_soon(others)
+        await settle()
+        with anyio.fail_after(5):
+            tasks.start_soon(writer.write, "mine")
+            await anyio.lowlevel.checkpoint()
+            await writer.flush()
+        flushed = True
+        assert b"mine" in wire.bytes
+
+
+async def test_who_waits_in_write_is_let_go_when_the_block_is_cancelled() -> None:
+    scope = anyio.CancelScope()
+
+    async def write(writer: Writer) -> None:
+        scope.cancel()
+        with pytest.raises(anyio.BrokenResourceError, match="the stream was cancelled"):
+            await writer.write("x" * 100)
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            with scope:
+                async with Writer(Wire().send, flush_size=10) as writer:
+                    await settle()
+                    tasks.start_soon(write, writer)
+                    await anyio.sleep_forever()
+    assert scope.cancelled_caught
+
+
+@virtual_clock
+async def test_a_flush_interval_longer_than_the_heartbeat_leaves_no_silence() -> None:
+    wire = Wire()
+    async with Writer(wire.send, heartbeat=10.0, flush_interval=60.0) as writer:
+        wire.start_clock()
+        for number in range(4):
+            await writer.write(str(number))
+            await virtual_sleep(6)
+    assert wire.times == pytest.approx([0, 10, 20])
+    assert wire.bytes == b"".join(b"data: %d\n\n" % number for number in range(4))
+
+
+@virtual_clock
+async def test_the_first_message_does_not_wait_for_the_interval_behind_a_heartbeat() -> None:
+    wire = Wire()
+    async with Writer(wire.send, heartbeat=10.0, hold=2.0, flush_interval=5.0) as writer:
+        wire.start_clock()
+        await virtual_sleep(3)
+        await writer.write("first")
+        await virtual_sleep(1)
+        await writer.write("second")
+        await virtual_sleep(5)
+    assert wire.chunks == [b": keep-alive\n", b"data: first\n\n", b"data: second\n\n"]
+    assert wire.times == pytest.approx([2, 3, 8])

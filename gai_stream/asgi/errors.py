@@ -109,4 +109,6 @@ def _error(status: int, failure: Failure, headers: dict[bytes, bytes] | None = N
         error["retry_after"] = failure.retry_after
         # RFC 9110 10.2.3: "delay-seconds", a whole number.
         raw.setdefault(b"retry-after", str(math.ceil(failure.retry_after)).encode())
-    return ErrorAnswer(status, raw, msgspec.json.encode({"error": error}))
+    # RFC 9110 15.3.5, 15.4.5: a 204 or 304 "is terminated by the end of the header section".
+    body = b"" if status in (204, 304) else msgspec.json.encode({"error": error})
+    return ErrorAnswer(status, raw, body)

@@ -15,7 +15,7 @@ from gai_stream._options import check_bytes
 from gai_stream.exceptions import ProviderError, StreamError
 
 from .errors import ErrorAnswer, answer, refuse
-from .headers import CORS, CORSRule, header
+from .headers import CORSRule, header
 from .response import StreamResponse
 from .streams import ndjson_response, sse_response, stream_response
 
@@ -58,7 +58,7 @@ def sse_handler(
     def respond(_scope: Scope, stream: Any) -> StreamResponse:
         return sse_response(stream, **options)
 
-    return _Handler(provider, prepare, respond, methods, max_body_size, options.get("cors", "*"))
+    return _Handler(provider, prepare, respond, methods, max_body_size, options)
 
 
 def ndjson_handler(
@@ -74,7 +74,7 @@ def ndjson_handler(
     def respond(_scope: Scope, stream: Any) -> StreamResponse:
         return ndjson_response(stream, **options)
 
-    return _Handler(provider, prepare, respond, methods, max_body_size, options.get("cors", "*"))
+    return _Handler(provider, prepare, respond, methods, max_body_size, options)
 
 
 def stream_handler(
@@ -93,7 +93,7 @@ def stream_handler(
     def respond(scope: Scope, stream: Any) -> StreamResponse:
         return stream_response(scope, stream, **options)
 
-    return _Handler(provider, prepare, respond, methods, max_body_size, options.get("cors", "*"))
+    return _Handler(provider, prepare, respond, methods, max_body_size, options)
 
 
 class _Handler:
@@ -104,21 +104,28 @@ class _Handler:
         respond: Callable[[Scope, Any], StreamResponse],
         methods: Iterable[str],
         max_body_size: int,
-        cors: CORS,
+        options: dict[str, Any],
     ) -> None:
         if not callable(getattr(provider, "stream", None)):
             raise TypeError(f"provider must have a method `stream(request)`, which {type(provider).__name__} lacks")
         if not callable(prepare):
             raise TypeError(f"prepare must be callable, not {type(prepare).__name__}")
+        methods = [] if isinstance(methods, str) else [method.upper() for method in methods]
+        if not methods:
+            raise ValueError('methods must be one or more, such as ("GET", "POST"), not a string or none')
         check_bytes("max_body_size", max_body_size)
+        encoder = options.get("encoder")
+        if hasattr(encoder, "feed") and not isinstance(encoder, type):
+            raise TypeError("encoder: one object serves one stream; give a handler the dialect's name or the class")
         # Wrong options are found here, not at the first request.
         respond({"type": "http", "path": "/", "headers": []}, [])
         self._provider = provider
         self._prepare = prepare
         self._respond = respond
-        self._methods = {method.upper() for method in methods}
+        self._methods = methods
+        self._allowed = ", ".join([*methods, *(["HEAD"] if "GET" in methods else ()), "OPTIONS"]).encode()
         self._max_body_size = max_body_size
-        self._cors = CORSRule(cors)
+        self._cors = CORSRule(options.get("cors", "*"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -129,8 +136,13 @@ class _Handler:
             refusal = refuse(405, f"use {allowed} here", headers={"allow": allowed})
             await self._refuse(refusal, scope, receive, send)
             return
-        if method in ("OPTIONS", "HEAD"):
-            # Neither may start a generation.
+        if method == "OPTIONS":
+            preflight = Response(status_code=204)
+            preflight.raw_headers += self._cors.preflight(scope, self._allowed).items()
+            await preflight(scope, receive, send)
+            return
+        if method == "HEAD":
+            # It may not start a generation.
             await self._respond(scope, [])(scope, receive, send)
             return
         try:
@@ -144,11 +156,11 @@ class _Handler:
             await self._refuse(_bad_request(exc), scope, receive, send)
         else:
             try:
-                stream = self._provider.stream(request)
+                response = self._respond(scope, self._provider.stream(request))
             except Exception as exc:  # noqa: BLE001 (answered, and logged)
                 await self._refuse(answer(exc), scope, receive, send)
             else:
-                await self._respond(scope, stream)(scope, receive, send)
+                await response(scope, receive, send)
 
     async def _ask(self, scope: Scope, receive: Receive) -> Any:
         size = 0
@@ -175,6 +187,9 @@ class _Handler:
 
 def _bad_request(exc: Exception) -> ErrorAnswer:
     known = isinstance(exc, HTTPException | ProviderError)
-    if not known and isinstance(exc, StreamError | ValueError | LookupError | TypeError):
+    # The last two are what a list in place of an object, and brackets a thousand deep, make of a parser's code.
+    if not known and isinstance(
+        exc, StreamError | ValueError | LookupError | TypeError | AttributeError | RecursionError
+    ):
         return refuse(400, str(exc) or type(exc).__name__)
     return answer(exc)

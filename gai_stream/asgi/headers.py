@@ -5,6 +5,7 @@ Sources: https://fetch.spec.whatwg.org/#http-cors-protocol, RFC 9110 and 9111.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
@@ -19,6 +20,8 @@ _OWNED = {
     "content-length": "a stream's length is not known when it starts",
     "transfer-encoding": "it belongs to the server, and is illegal on HTTP/2",
 }
+# RFC 9110 5.6.2: "token".
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _ALLOW_METHODS = b"GET, HEAD, POST, OPTIONS"
 _ALLOW_HEADERS = (
     b"Accept, Authorization, Cache-Control, Content-Type, Idempotency-Key, Last-Event-ID, X-Idempotency-Key, X-Trace-Id"
@@ -40,8 +43,10 @@ def check_headers(headers: Mapping[str, str] | None) -> RawHeaders:
         lower = name.lower()
         if lower in _OWNED:
             raise ValueError(f"headers: {name!r} cannot be set on a stream: {_OWNED[lower]}")
-        if any(character in value for character in "\r\n\0"):
-            raise ValueError(f"headers: the value of {name!r} must be one line")
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"headers: {name!r} is not a header's name: no spaces, colons or other separators")
+        if not isinstance(value, str) or any(character in "\r\n\0" or character > "\xff" for character in value):
+            raise ValueError(f"headers: the value of {name!r} must be one line of Latin-1 text, not {value!r}")
         raw.append((lower.encode("latin-1"), value.encode("latin-1")))
     return raw
 
@@ -88,11 +93,11 @@ class CORSRule:
             allowed[b"access-control-allow-origin"] = origin
         return allowed
 
-    def preflight(self, scope: Scope) -> dict[bytes, bytes]:
-        """Return the headers for the answer to an OPTIONS request."""
-        headers = {b"allow": _ALLOW_METHODS, **self.headers(scope)}
+    def preflight(self, scope: Scope, methods: bytes = _ALLOW_METHODS) -> dict[bytes, bytes]:
+        """Return the headers for the answer to an OPTIONS request, where `methods` are allowed."""
+        headers = {b"allow": methods, **self.headers(scope)}
         if b"access-control-allow-origin" in headers:
-            headers[b"access-control-allow-methods"] = _ALLOW_METHODS
+            headers[b"access-control-allow-methods"] = methods
             headers[b"access-control-allow-headers"] = _ALLOW_HEADERS
             headers[b"access-control-max-age"] = b"600"
         return headers

@@ -32,7 +32,7 @@ def last_event_id(scope: Scope | HTTPConnection) -> str | None:
     value = header(raw, b"last-event-id")
     if value is not None:
         return value.decode("utf-8", "replace")
-    query = parse_qs(bytes(raw.get("query_string", b"")).decode("latin-1"), keep_blank_values=True)
+    query = parse_qs(bytes(raw.get("query_string", b"")).decode("utf-8", "replace"), keep_blank_values=True)
     return query.get("last_event_id", [None])[0]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Iterable, Mapping
 from time import monotonic
 from typing import Any
 
@@ -39,6 +40,21 @@ _TURN = 0.005
 
 class _ClientGone(Exception):
     """The server's `send` failed: nobody is there any more."""
+
+
+def _gone(what: str, exc: Exception) -> _ClientGone:
+    """Return the news that the client has left, and log an `exc` that may mean something else, such as a bug."""
+    if not isinstance(exc, OSError | anyio.BrokenResourceError | anyio.ClosedResourceError):
+        logger.warning("the server's `%s` failed, which ends the stream", what, exc_info=exc)
+    return _ClientGone()
+
+
+def _cancelled(exc: BaseException) -> bool:
+    """Say whether `exc` means that this task is cancelled; not so if the source waited for a task that was."""
+    if not isinstance(exc, asyncio.CancelledError) or anyio.get_cancelled_exc_class() is not asyncio.CancelledError:
+        return False
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 class StreamResponse(Response):
@@ -124,6 +140,10 @@ class StreamResponse(Response):
             await self._respond()
         except _ClientGone:
             self._reason = "disconnect"
+        except BaseException as exc:
+            if not isinstance(exc, anyio.get_cancelled_exc_class()):
+                self._reason, self._error = "error", exc
+            raise
         finally:
             await self._close()
         if self.background is not None:
@@ -145,14 +165,21 @@ class StreamResponse(Response):
 
     async def _disconnected(self) -> None:
         """Return when the client leaves: we listen ourselves, whatever the server's ASGI version says about `send`."""
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+        try:
+            while (await self._receive())["type"] != "http.disconnect":
+                # Some stand-ins for a server repeat the request's last message without ever waiting.
+                await anyio.lowlevel.checkpoint()
+        except Exception as exc:
+            raise _gone("receive", exc) from exc
 
     async def _serve(self) -> None:
         try:
             refusal = await self._deliver()
+            if refusal is None and self._started:
+                tail = self._compressor.finish() if self._compressor is not None else b""
+                await self._in_time(self._send({"type": "http.response.body", "body": tail}))
         except Exception as exc:
-            if exc is not self._writer.failure:
+            if exc is not self._writer.failure and not isinstance(exc, StreamTimeout):
                 raise
             self._reason = "disconnect"
             if isinstance(exc, StreamTimeout):
@@ -163,25 +190,28 @@ class StreamResponse(Response):
             self._reason = "refused"
             await self._refuse(refusal)
             return
-        self._reason = "error" if self._failed else "complete"
-        if self._started:
-            tail = self._compressor.finish() if self._compressor is not None else b""
-            with anyio.move_on_after(self._send_timeout):
-                await self._send({"type": "http.response.body", "body": tail})
-        else:
+        if not self._started:
             # Nothing is left of what the client asked to go on with: this tells an EventSource to stay away.
             await self._answer(204, {b"cache-control": b"no-store", **self._cors.headers(self._scope)})
+        self._reason = "error" if self._failed else "complete"
+
+    async def _in_time(self, sending: Awaitable[None]) -> None:
+        """Send what does not go through the Writer, which times all else."""
+        with anyio.move_on_after(self._send_timeout) as scope:
+            await sending
+        if scope.cancelled_caught:
+            raise StreamTimeout(f"the client took nothing for {self._send_timeout} s (send_timeout)")
 
     async def _deliver(self) -> ErrorAnswer | None:
         """Write the whole stream. Return the answer to give instead if it failed before the first byte."""
         writer = self._writer
         if self._opens_at_once:
-            await self._transport(b"")
+            await self._in_time(self._transport(b""))
         async with writer:
             try:
                 await self._pull()
-            except Exception as exc:
-                if exc is writer.failure:
+            except (Exception, asyncio.CancelledError) as exc:
+                if exc is writer.failure or _cancelled(exc):
                     raise
                 self._error = single(exc)
                 if not writer.begun and not self._started:
@@ -192,7 +222,7 @@ class StreamResponse(Response):
             for message in self._encoder.finish():
                 await writer.write(message)
         if not self._started:
-            await self._transport(b"")
+            await self._in_time(self._transport(b""))
         return None
 
     async def _pull(self) -> None:
@@ -255,7 +285,7 @@ class StreamResponse(Response):
         await self._answer(refusal.status, {**refusal.headers, **self._cors.headers(self._scope)}, refusal.body)
 
     async def _answer(self, status: int, headers: dict[bytes, bytes], body: bytes = b"") -> None:
-        if status >= 200 and status != 204:
+        if status not in (204, 304):
             headers[b"content-length"] = str(len(body)).encode()
         self.status_code = status
         self._started = True
@@ -266,18 +296,20 @@ class StreamResponse(Response):
         try:
             await self._server_send(message)
         except Exception as exc:
-            raise _ClientGone from exc
+            raise _gone("send", exc) from exc
 
     async def _close(self) -> None:
         """Close the source in this, its own task, and report; no cancellation reaches that, but a clock does."""
-        with anyio.move_on_after(_CLEANUP_TIMEOUT, shield=True) as cleanup:
-            try:
-                await (self._source or Source(self._stream)).aclose()
-            except Exception:
-                logger.exception("the stream's own clean-up failed")
-        if cleanup.cancelled_caught:
-            logger.warning("the stream's own clean-up was cut off after %s s", _CLEANUP_TIMEOUT)
-        if self._report is not None:
-            status = self.status_code if self._started else None
-            with anyio.move_on_after(_CLEANUP_TIMEOUT, shield=True):
-                await self._report.deliver(self._reason, status, self._writer.bytes_sent, self._error)
+        try:
+            with anyio.move_on_after(_CLEANUP_TIMEOUT, shield=True) as cleanup:
+                try:
+                    await (self._source or Source(self._stream)).aclose()
+                except Exception:
+                    logger.exception("the stream's own clean-up failed")
+            if cleanup.cancelled_caught:
+                logger.warning("the stream's own clean-up was cut off after %s s", _CLEANUP_TIMEOUT)
+        finally:
+            if self._report is not None:
+                status = self.status_code if self._started else None
+                with anyio.move_on_after(_CLEANUP_TIMEOUT, shield=True):
+                    await self._report.deliver(self._reason, status, self._writer.bytes_sent, self._error)

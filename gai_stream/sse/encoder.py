@@ -57,9 +57,23 @@ class SSEEncoder:
         self._compact = compact
         self._timestamp = timestamp
         self._finished = False
+        self._bare = ids is None and retry is None
 
-    def feed(self, message: object, /) -> list[bytes]:
+    def feed(self, message: Any, /) -> list[bytes]:
         """Return one message's block. Raises EncodeError before anything is written."""
+        if self._bare:
+            # Nearly every message is one of these two, of one line: they do not take the long way.
+            try:
+                if type(message) is str:
+                    if "\n" not in message and "\r" not in message:
+                        return [f"data: {message}\n\n".encode()]
+                elif type(message) is ServerSentEvent:
+                    event, data = message.event, message.data
+                    plain = event and event != "message" and message.id is None and message.retry is None
+                    if plain and message.comment is None and "\n" not in data and "\r" not in data:
+                        return [f"event: {event}\ndata: {data}\n\n".encode()]
+            except UnicodeEncodeError:
+                pass
         if self._finished:
             raise RuntimeError("SSEEncoder: feed after finish")
         # Exact types first, for speed alone.
@@ -85,6 +99,7 @@ class SSEEncoder:
         if self._finished:
             raise RuntimeError("SSEEncoder: finish after finish")
         self._finished = True
+        self._bare = False
         return []
 
     def comment(self, text: str) -> bytes:
@@ -114,6 +129,7 @@ class SSEEncoder:
         # Not in a block of its own: clients of the OpenAI SDK's family dispatch an empty event for that.
         if self._retry is not None:
             retry, self._retry = self._retry if retry is None else retry, None
+            self._bare = self._ids is None
         if retry is not None:
             head += f"retry: {retry}\n"
         if "\n" in data or "\r" in data:

@@ -160,3 +160,27 @@ async def test_a_reconnect_with_nothing_left_to_get_is_204(serve: Any) -> None:
     assert "content-type" not in response.headers
     assert (await serve(sse_response([]), path="/?last_event_id=7")).status == 204
     assert (await serve(sse_response(["more"]), headers={"Last-Event-ID": "7"})).status == 200
+
+
+@pytest.mark.parametrize("status", [204, 304])
+async def test_a_status_that_has_no_body_gets_none(serve: Any, status: int) -> None:
+    from starlette.exceptions import HTTPException
+
+    response = await serve(sse_response(failing_source([], HTTPException(status))))
+    assert (response.status, response.content) == (status, b"")
+    assert "content-length" not in response.headers
+
+
+@virtual_clock
+@pytest.mark.parametrize("attempt", range(8))
+async def test_a_failure_at_the_very_moment_of_the_first_heartbeat_is_one_or_the_other(
+    serve: Any, attempt: int
+) -> None:
+    async def source() -> AsyncIterator[str]:
+        await virtual_sleep(2)
+        raise ProviderError("overloaded", "busy")
+        yield ""
+
+    response = await serve(sse_response(source(), hold=2))
+    assert response.status in (200, 503)
+    assert "busy" in response.text

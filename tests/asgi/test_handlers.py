@@ -181,3 +181,49 @@ async def test_options_reach_the_response_and_wrong_ones_are_found_at_once(serve
         sse_handler(7, query)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="prepare must be callable"):
         ndjson_handler(Echo(), 7)  # type: ignore[arg-type]
+
+
+@both
+@pytest.mark.parametrize("content", [b"[]", b"[" * 100_000], ids=["list", "depth-bomb"])
+async def test_json_of_another_shape_is_400(serve: Any, handler: Handler, content: bytes) -> None:
+    async def prepare(request: Request) -> Any:
+        return (await request.json()).get("q")
+
+    provider = Echo()
+    assert (await serve(handler(provider, prepare), "POST", content=content)).status == 400
+    assert provider.asked == []
+
+
+async def test_a_preflight_allows_the_methods_of_the_handler(serve: Any) -> None:
+    response = await serve(sse_handler(Echo(), query, methods=("PUT",)), "OPTIONS")
+    assert response.status == 204
+    assert response.headers["allow"] == response.headers["access-control-allow-methods"] == "PUT, OPTIONS"
+    response = await serve(sse_handler(Echo(), query), "OPTIONS")
+    assert response.headers["allow"] == "GET, POST, HEAD, OPTIONS"
+
+
+@both
+async def test_a_provider_whose_stream_is_no_stream_is_500_and_masked(serve: Any, handler: Handler) -> None:
+    class Odd:
+        def stream(self, request: Any) -> Any:
+            return 7
+
+    response = await serve(handler(Odd(), query), path="/?q=x")
+    assert response.status == 500
+    assert "internal error (reference" in response.json()["error"]["message"]
+
+
+@both
+@pytest.mark.parametrize("methods", ["POST", []])
+def test_methods_that_mean_none_are_refused(handler: Handler, methods: Any) -> None:
+    with pytest.raises(ValueError, match="methods must be one or more"):
+        handler(Echo(), query, methods=methods)
+
+
+@both
+def test_an_encoder_that_serves_one_stream_is_refused(handler: Handler) -> None:
+    from gai_stream.dialects.openai import OpenAIEncoder
+
+    handler(Echo(), query, encoder=OpenAIEncoder)
+    with pytest.raises(TypeError, match="encoder: one object serves one stream"):
+        handler(Echo(), query, encoder=OpenAIEncoder(model="m"))

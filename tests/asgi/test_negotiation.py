@@ -105,6 +105,7 @@ async def test_options_of_both_forms_can_be_given(serve: Any) -> None:
         ([], b"last_event_id=8", "8"),
         ([], b"last_event_id=", ""),
         ([], b"a=1&last_event_id=run%20%C3%BC+x&b=2", "run \u00fc x"),
+        ([], "last_event_id=\u00fc".encode(), "\u00fc"),
         ([(b"last-event-id", "\u00fc\u6771".encode())], b"", "\u00fc\u6771"),
         ([(b"last-event-id", b"\xff")], b"", "\ufffd"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import logging
 import threading
@@ -326,6 +327,28 @@ async def test_a_source_that_never_waits_does_not_hide_a_disconnect() -> None:
             await closed.wait()
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("first", [True, False], ids=["at once", "after an event"])
+async def test_a_cancelled_task_of_the_source_is_an_error_and_no_cancelled_request(serve: Any, first: bool) -> None:
+    """Starlette's BaseHTTPMiddleware takes a CancelledError for a clean end."""
+
+    async def source() -> AsyncIterator[str]:
+        if not first:
+            yield "a"
+        task = asyncio.get_running_loop().create_task(anyio.sleep_forever())
+        await asyncio.sleep(0)
+        task.cancel()
+        await task
+        yield "never"
+
+    summaries: list[Summary] = []
+    response = await serve(sse_response(source(), on_end=summaries.append))
+    assert response.status == (500 if first else 200)
+    assert "internal error (reference" in response.text
+    assert ('{"finished":false}' in response.text) is not first
+    assert [summary.reason for summary in summaries] == ["refused" if first else "error"]
+
+
 async def test_a_send_that_fails_counts_as_a_disconnect() -> None:
     source = Closing("a")
     summaries: list[Summary] = []
@@ -342,6 +365,127 @@ async def test_a_send_that_fails_counts_as_a_disconnect() -> None:
     assert source.closed.is_set()
     assert source.same_task is True
     assert summaries[0].reason == "disconnect"
+
+
+SCOPE = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b"", "http_version": "1.1"}
+
+
+async def never() -> Any:
+    await anyio.sleep_forever()
+
+
+async def nowhere(message: Any) -> None:
+    await anyio.lowlevel.checkpoint()
+
+
+async def test_a_server_that_repeats_the_request_does_not_stop_the_event_loop() -> None:
+    """As in many a hand-written test: its `receive` never waits."""
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def source() -> AsyncIterator[str]:
+        yield "a"
+        for _ in range(50):
+            await anyio.lowlevel.checkpoint()
+        yield "b"
+
+    summaries: list[Summary] = []
+    await sse_response(source(), on_end=summaries.append)(SCOPE, receive, nowhere)
+    assert [summary.reason for summary in summaries] == ["complete"]
+
+
+@pytest.mark.parametrize("which", ["send", "receive"])
+async def test_a_server_that_fails_ends_the_stream_and_is_logged(which: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def broken(*message: Any) -> Any:
+        raise RuntimeError("a middleware's bug")
+
+    source = Closing("a")
+    summaries: list[Summary] = []
+    response = sse_response(source.stream(), on_end=summaries.append)
+    with anyio.fail_after(5):
+        await response(SCOPE, broken if which == "receive" else never, broken if which == "send" else nowhere)
+    assert [summary.reason for summary in summaries] == ["disconnect"]
+    assert source.same_task is True
+    assert f"the server's `{which}` failed" in caplog.text
+    assert "a middleware's bug" in caplog.text
+
+
+async def test_a_send_that_fails_because_the_client_left_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    async def send(message: Any) -> None:
+        raise BrokenPipeError
+
+    await sse_response(["a"])(SCOPE, never, send)
+    assert caplog.text == ""
+
+
+@virtual_clock
+@pytest.mark.parametrize("stuck_at", ["first", "last"])
+async def test_send_timeout_holds_for_the_first_and_the_last_send_too(stuck_at: str) -> None:
+    async def send(message: Any) -> None:
+        is_body = message["type"] == "http.response.body"
+        if is_body and (stuck_at == "first" or not message.get("more_body")):
+            await anyio.sleep_forever()
+
+    summaries: list[Summary] = []
+    source = Closing("a", then=RuntimeError("never reached"))
+    begin = anyio.current_time()
+    stream: Any = source.stream() if stuck_at == "first" else ["a"]
+    await sse_response(stream, hold=0, send_timeout=12, on_end=summaries.append)(SCOPE, never, send)
+    assert anyio.current_time() - begin == pytest.approx(12)
+    assert [summary.reason for summary in summaries] == ["timeout"]
+    assert isinstance(summaries[0].error, StreamTimeout)
+
+
+async def test_a_request_cancelled_in_its_last_send_is_not_complete() -> None:
+    summaries: list[Summary] = []
+    with anyio.CancelScope() as scope:
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                scope.cancel()
+                await anyio.lowlevel.checkpoint()
+
+        await sse_response(["a"], on_end=summaries.append)(SCOPE, never, send)
+    assert scope.cancelled_caught
+    assert [summary.reason for summary in summaries] == ["cancelled"]
+
+
+async def test_on_end_is_called_even_when_the_clean_up_breaks_everything() -> None:
+    class Source:
+        def __aiter__(self) -> Source:
+            return self
+
+        async def __anext__(self) -> str:
+            raise StopAsyncIteration
+
+        async def aclose(self) -> None:
+            raise KeyboardInterrupt
+
+    summaries: list[Summary] = []
+    with pytest.raises(KeyboardInterrupt):
+        await sse_response(Source(), on_end=summaries.append)(SCOPE, never, nowhere)
+    assert [summary.reason for summary in summaries] == ["complete"]
+
+
+async def test_an_encoder_that_breaks_at_the_end_is_raised_and_no_cancellation() -> None:
+    class Broken:
+        def feed(self, event: Any) -> list[Any]:
+            return [{"text": event.text}]
+
+        def finish(self) -> list[Any]:
+            raise ValueError("encoder")
+
+    summaries: list[Summary] = []
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    with pytest.raises(ValueError, match="encoder") as caught:
+        await sse_response(["a"], encoder=Broken(), on_end=summaries.append)(SCOPE, never, send)
+    assert [(summary.reason, summary.error) for summary in summaries] == [("error", caught.value)]
+    assert sent[-1]["more_body"], "a stream that was cut must not look whole"
 
 
 async def test_a_cancelled_request_closes_the_producer_and_stays_cancelled() -> None:
@@ -514,6 +658,10 @@ def test_a_generator_function_that_was_not_called_is_recognised() -> None:
         ({"headers": {"Content-Length": "7"}}, ValueError, "a stream's length is not known"),
         ({"headers": {"Transfer-Encoding": "chunked"}}, ValueError, "belongs to the server"),
         ({"headers": {"x-a": "b\r\nx: c"}}, ValueError, "must be one line"),
+        ({"headers": {"x-a": "\u20ac"}}, ValueError, "'x-a' must be one line of Latin-1 text"),
+        ({"headers": {"x-a": 7}}, ValueError, "'x-a' must be one line of Latin-1 text, not 7"),
+        ({"headers": {"x a": "b"}}, ValueError, "'x a' is not a header's name"),
+        ({"headers": {"": "b"}}, ValueError, "is not a header's name"),
         ({"hartbeat": 7}, TypeError, "hartbeat"),
     ],
     ids=str,
