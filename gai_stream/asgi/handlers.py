@@ -191,5 +191,7 @@ def _bad_request(exc: Exception) -> ErrorAnswer:
     if not known and isinstance(
         exc, StreamError | ValueError | LookupError | TypeError | AttributeError | RecursionError
     ):
-        return refuse(400, str(exc) or type(exc).__name__)
+        # A KeyError's text is its key, which says nothing by itself.
+        reason = f"{exc.args[0]} is missing" if type(exc) is KeyError and exc.args else str(exc)
+        return refuse(400, reason or type(exc).__name__)
     return answer(exc)

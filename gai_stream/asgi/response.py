@@ -228,13 +228,16 @@ class StreamResponse(Response):
     async def _pull(self) -> None:
         """Pull the source dry, and write what it yields."""
         self._source = Source(self._stream)
-        lift = self._lift
+        lift, encoder, writer = self._lift, self._encoder, self._writer
         turn_ends = monotonic() + _TURN
         async for item in self._source:
-            if lift is None or type(item) in EVENT_TYPES:
-                await self._write_event(item)
-            elif type(item) is str:
-                await self._write_event(TextDelta(item))
+            event = TextDelta(item) if type(item) is str and lift is not None else item
+            if type(event) is TextDelta and self._report is None:
+                # What nearly every item is: `_write_event` without what it does not need.
+                for message in encoder.feed(event):
+                    await writer.write(message)
+            elif lift is None or type(event) in EVENT_TYPES:
+                await self._write_event(event)
             else:
                 for lifted in lift.feed(item):
                     await self._write_event(lifted)

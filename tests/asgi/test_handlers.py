@@ -70,7 +70,7 @@ async def test_prepare_may_be_a_plain_function_and_the_handler_a_route(serve: An
     [
         (ValueError("query must not be empty"), 400, "query must not be empty"),
         (DecodeError("messages: missing"), 400, "messages: missing"),
-        (KeyError("q"), 400, "q"),
+        (KeyError("q"), 400, "q is missing"),
         (TypeError("x must be str"), 400, "x must be str"),
         (HTTPException(415, "send JSON"), 415, "send JSON"),
         (ProviderError("forbidden", "not you"), 403, "not you"),

@@ -1,7 +1,4 @@
-"""The pushing side: messages in, bytes out, in order, each whole; and every timer that a stream needs.
-
-The transport is one coroutine function that takes bytes: an ASGI `send`, a socket, a queue. Nothing here knows which.
-"""
+"""Order, coalescing, flush, heartbeat, back-pressure and the end: every timer that a stream needs is in here."""
 
 from __future__ import annotations
 
@@ -9,36 +6,22 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any, NoReturn, Protocol, Self
+from typing import Any, NoReturn, Self, cast
 
 import anyio
 from anyio.abc import TaskGroup
 from anyio.lowlevel import EventLoopToken, checkpoint, current_token
 
-from ._options import check_bytes, check_seconds
-from .exceptions import StreamTimeout
-from .sse import SSEEncoder
-from .transform import Transform
+from gai_stream._options import check_bytes, check_seconds
+from gai_stream.exceptions import StreamTimeout
+from gai_stream.sse import SSEEncoder
 
-__all__ = ["Framing", "Writer"]
+from .framing import Framing
+
+__all__ = ["Writer"]
 
 # Longer than any stream lives, and short enough for every event loop's clock.
 _NEVER = 86400.0 * 365
-
-
-class Framing(Transform[Any, bytes], Protocol):
-    """A transform from messages to bytes, with what its wire format says about silence.
-
-    `media_type` is the value of the content-type header; `heartbeat` the bytes that mean nothing to a client;
-    `comment` returns text that a client skips, or raises EncodeError where the format has no such thing.
-    """
-
-    media_type: str
-    heartbeat: bytes
-
-    def comment(self, text: str) -> bytes:
-        """Return `text` in a form that clients skip."""
-        ...
 
 
 class Writer:
@@ -91,12 +74,15 @@ class Writer:
         self._waiting: list[bytes] = []
         self._unsent = 0
         self._heartbeat_bytes = 0
-        self._open = False
+        self._open = self._roused = False
         self._sending = False
         self._cut = False
         self._sent_something: anyio.Event | None = None
         self._tasks: TaskGroup | None = None
         self._starting: asyncio.Task[None] | None = None
+        self._last_sent = self._send_started = 0.0
+        # Set anew in `__aenter__`, but named here: CPython is slow to find what `__init__` does not set.
+        self._wake = self._hurry = self._sends = self._clock = cast("Any", None)
         self._thread = 0
         self._token: EventLoopToken | None = None
 
@@ -115,7 +101,10 @@ class Writer:
         self._token = current_token()
         self._thread = threading.get_ident()
         self._open = True
-        self._last_sent = self._send_started = anyio.current_time()
+        loop = self._token.native_token
+        # Asking anyio which loop runs, at each look at the clock, takes longer than the look.
+        self._clock = loop.time if isinstance(loop, asyncio.AbstractEventLoop) else anyio.current_time
+        self._last_sent = self._send_started = self._clock()
         self._wake = anyio.Event()
         self._hurry = anyio.Event()
         if (self._heartbeat, self._hold, self._flush_interval, self._until) != (None,) * 4:
@@ -123,7 +112,6 @@ class Writer:
             await self._tasks.__aenter__()
             # In the loop's next turn: a stream that is over by then never needs the group's tasks, which cost as much
             # as a hundred events. On asyncio one cheap task of a single step sees to that.
-            loop = self._token.native_token
             if isinstance(loop, asyncio.AbstractEventLoop):
                 self._starting = loop.create_task(self._start(self._tasks))
             else:
@@ -146,14 +134,14 @@ class Writer:
             if exc is None or isinstance(exc, Exception):
                 if exc is None and self._open:
                     self._append(self._framing.finish())
-                self._open = False
+                self._open = self._roused = False
                 while self._sending:
                     await self._next_send()
                 await self._check()
                 await self._drain(self._send_timeout)
         except BaseException as error:  # noqa: BLE001 (raised again below, once the tasks have ended)
             own = exc = error
-        self._open = False
+        self._open = self._roused = False
         suppressed = None
         if self._starting is not None:
             self._starting.cancel()
@@ -186,15 +174,23 @@ class Writer:
         Raises EncodeError (nothing of the message is written, and the stream goes on), ClosedResourceError of anyio
         after the end, and whatever the transport raised.
         """
-        if not self._open:
-            await self._refuse()
-        self._append(self._framing.feed(message))
-        if not self._sending:
-            if self._tasks is None:
-                await self._drain(self._send_timeout)
-            else:
+        if not self._roused:
+            if not self._open:
+                await self._refuse()
+            self._append(self._framing.feed(message))
+            if self._tasks is not None:
+                # Once for all that leaves together: this takes longer than all the rest.
+                self._roused = True
                 self._wake.set()
+            elif not self._sending:
+                await self._drain(self._send_timeout)
+        else:
+            for chunk in self._framing.feed(message):
+                self._waiting.append(chunk)
+                self._unsent += len(chunk)
         if self._unsent >= self._flush_size:
+            if self._flush_interval is not None:
+                self._hurry.set()
             await self._room()
 
     def write_from_thread(self, message: Any) -> None:
@@ -228,8 +224,6 @@ class Writer:
             self.begun = True
             self._waiting.append(chunk)
             self._unsent += len(chunk)
-        if self._unsent >= self._flush_size and self._flush_interval is not None:
-            self._hurry.set()
 
     async def _room(self) -> None:
         """Wait until less than `flush_size` bytes are unsent."""
@@ -269,7 +263,7 @@ class Writer:
             while self._waiting and self.failure is None:
                 chunk = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
                 self._waiting.clear()
-                self._send_started = anyio.current_time()
+                self._send_started = self._clock()
                 if timeout is None:
                     await self._send(chunk)
                 else:
@@ -277,7 +271,7 @@ class Writer:
                         await self._send(chunk)
                     if scope.cancelled_caught:
                         raise self._timed_out()
-                self._last_sent = anyio.current_time()
+                self._last_sent = self._clock()
                 self.bytes_sent += len(chunk)
                 self._unsent -= len(chunk)
                 if self._sent_something is not None:
@@ -285,7 +279,7 @@ class Writer:
                     self._sent_something = None
         except BaseException as exc:
             # Nobody knows how much of the chunk left: a message after it could begin in the middle of another.
-            self._open = False
+            self._open = self._roused = False
             if self.failure is None:
                 self._cut = isinstance(exc, anyio.get_cancelled_exc_class())
                 self.failure = anyio.BrokenResourceError("a send was cancelled") if self._cut else exc
@@ -302,12 +296,14 @@ class Writer:
                 await self._wake.wait()
                 at_once = self._hurry.is_set() or self.bytes_sent <= self._heartbeat_bytes
                 if self._flush_interval is not None and not at_once:
-                    with anyio.move_on_after(self._last_sent + self._flush_interval - anyio.current_time()):
+                    with anyio.move_on_after(self._last_sent + self._flush_interval - self._clock()):
                         await self._hurry.wait()
                 self._wake = anyio.Event()
-                self._hurry = anyio.Event()
+                if self._flush_interval is not None:
+                    self._hurry = anyio.Event()
                 if not self._sending:
                     await self._drain()
+                self._roused = False
         if isinstance(self.failure, StreamTimeout):
             raise self.failure
 
@@ -317,7 +313,7 @@ class Writer:
         limit = self._send_timeout or _NEVER
         silence = min(heartbeat, self._hold or _NEVER)
         while True:
-            now = anyio.current_time()
+            now = self._clock()
             if self._sending:
                 due = self._send_started + limit
                 if now >= due:
@@ -342,7 +338,7 @@ class Writer:
     async def _listen(self, until: Callable[[], Awaitable[object]], tasks: TaskGroup) -> None:
         """End everything when the client leaves."""
         await until()
-        self._open = False
+        self._open = self._roused = False
         self.failure = self.failure or anyio.BrokenResourceError("the client has left")
         tasks.cancel_scope.cancel()
 

@@ -1,0 +1,9 @@
+"""The pushing side: messages in, bytes out, in order, each whole.
+
+The transport is one coroutine function that takes bytes: an ASGI `send`, a socket, a queue. Nothing here knows which.
+"""
+
+from .framing import Framing
+from .writer import Writer
+
+__all__ = ["Framing", "Writer"]

@@ -1,0 +1,24 @@
+"""What a wire format must be able to do for a Writer."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from gai_stream.transform import Transform
+
+__all__ = ["Framing"]
+
+
+class Framing(Transform[Any, bytes], Protocol):
+    """A transform from messages to bytes, with what its wire format says about silence.
+
+    `media_type` is the value of the content-type header; `heartbeat` the bytes that mean nothing to a client;
+    `comment` returns text that a client skips, or raises EncodeError where the format has no such thing.
+    """
+
+    media_type: str
+    heartbeat: bytes
+
+    def comment(self, text: str) -> bytes:
+        """Return `text` in a form that clients skip."""
+        ...
