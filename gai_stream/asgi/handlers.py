@@ -48,11 +48,12 @@ def sse_handler(
 ) -> ASGIApp:
     """Return an ASGI application that answers with the provider's stream as Server-Sent Events.
 
-    `prepare(request)`, which may be async, turns the Starlette request into what the provider takes. What it raises
-    is the client's fault and becomes 400 with the reason (its own status for an HTTPException or ProviderError); what
-    the provider raises before its first event becomes the provider's own status, with Retry-After. Other methods get
-    405, a body of more than `max_body_size` bytes 413. The options are those of `sse_response`. Use it as a Starlette
-    `Route("/chat", sse_handler(...))`, a mount, or the whole application.
+    `prepare(request)`, which may be async, turns the Starlette request into what the provider takes. A ValueError,
+    LookupError, TypeError or StreamError of its is the client's fault and becomes 400 with the reason, an HTTPException
+    or ProviderError its own status, anything else a masked 500. What the provider raises before its first event
+    becomes the provider's own status, with Retry-After. Other methods get 405, a body of more than `max_body_size`
+    bytes 413. The options are those of `sse_response`. Use it as a Starlette `Route("/chat", sse_handler(...))`, a
+    mount, or the whole application.
     """
 
     def respond(_scope: Scope, stream: Any) -> StreamResponse:
