@@ -157,9 +157,10 @@ VECTORS: dict[str, tuple[bytes, list[Any]]] = {
     "duplicate names: the last": (b'{"a":1,"a":2}\n', [{"a": 2}]),
     "empty name": (b'{"":1}\n', [{"": 1}]),
     "nested 100 deep": (b"[" * 100 + b"]" * 100 + b"\n", [json.loads("[" * 100 + "]" * 100)]),
-    "depth bomb": (b"[" * 1500 + b"]" * 1500 + b"\n1\n", [{1}, 1]),
+    # How deep is too deep differs between orjson (1,024) and msgspec (the interpreter's own limit): this is for both.
+    "depth bomb": (b"[" * 100_000 + b"]" * 100_000 + b"\n1\n", [{1}, 1]),
     "open depth bomb": (b"[" * 2000 + b"\n1\n", [{1}, 1]),
-    "depth bomb of objects": (b'{"":' * 1500 + b"1" + b"}" * 1500 + b"\n1\n", [{1}, 1]),
+    "depth bomb of objects": (b'{"":' * 100_000 + b"1" + b"}" * 100_000 + b"\n1\n", [{1}, 1]),
     "63 bits": (b"9223372036854775807\n", [9223372036854775807]),
     "64 bits": (b"18446744073709551615\n", [18446744073709551615]),
     "least of 64 bits": (b"-9223372036854775808\n", [-9223372036854775808]),
