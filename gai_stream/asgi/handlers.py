@@ -133,8 +133,7 @@ class _Handler:
             raise RuntimeError(f"this endpoint answers http requests, not {scope['type']!r}")
         method = scope["method"]
         if method not in self._methods and not (method == "OPTIONS" or (method == "HEAD" and "GET" in self._methods)):
-            allowed = ", ".join(sorted(self._methods))
-            refusal = refuse(405, f"use {allowed} here", headers={"allow": allowed})
+            refusal = refuse(405, f"use {' or '.join(self._methods)} here", headers={"allow": self._allowed.decode()})
             await self._refuse(refusal, scope, receive, send)
             return
         if method == "OPTIONS":

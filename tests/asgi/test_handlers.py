@@ -137,9 +137,10 @@ async def test_a_body_over_the_limit_is_413(serve: Any, handler: Handler, declar
 async def test_other_methods_are_405_and_name_the_allowed_ones(serve: Any, handler: Handler) -> None:
     provider = Echo()
     response = await serve(handler(provider, query), "DELETE")
-    assert (response.status, response.headers["allow"]) == (405, "GET, POST")
+    assert (response.status, response.headers["allow"]) == (405, "GET, POST, HEAD, OPTIONS")
+    assert response.json()["error"]["message"] == "use GET or POST here"
     response = await serve(handler(provider, query, methods=["post"]), "GET")
-    assert (response.status, response.headers["allow"]) == (405, "POST")
+    assert (response.status, response.headers["allow"]) == (405, "POST, OPTIONS")
     response = await serve(handler(provider, query, methods=["post"]), "HEAD")
     assert response.status == 405
     assert provider.asked == []

@@ -101,9 +101,9 @@ async def test_unknown_path_is_404(client: ASGIClient, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("POST", "/chat", {"GET"}),
-        ("GET", "/api/chat", {"POST"}),
-        ("DELETE", "/api/v1/stream", {"GET", "POST"}),
+        ("POST", "/chat", {"GET", "HEAD", "OPTIONS"}),
+        ("GET", "/api/chat", {"POST", "OPTIONS"}),
+        ("DELETE", "/api/v1/stream", {"GET", "HEAD", "POST", "OPTIONS"}),
         ("POST", "/", {"GET", "HEAD"}),
         ("PUT", "/api/info", {"GET", "HEAD"}),
     ],
