@@ -271,6 +271,8 @@ class NDJSONEncoder:
     `default` turns values that JSON does not know into ones it does; `dumps` replaces the whole writer. `compact=False`
     puts a space after each `,` and `:`, for reading along. `timestamp=True` adds the Unix time in seconds to
     objects, under "timestamp". `heartbeat` is what `Writer` sends when nothing else was.
+
+    `plain` says whether it writes a message without a `dumps`, `default`, time or space of its own, and has not ended.
     """
 
     media_type = "application/x-ndjson"
@@ -296,11 +298,11 @@ class NDJSONEncoder:
         self._compact = compact
         self._timestamp = timestamp
         self._finished = False
-        self._bare = self._dumps is None and default is None and compact and not timestamp
+        self.plain = self._dumps is None and default is None and compact and not timestamp
 
     def feed(self, message: object, /) -> list[bytes]:
         """Return one message's line. Raises EncodeError before anything is written."""
-        if self._bare and type(message) is dict:
+        if self.plain and type(message) is dict:
             try:
                 text = orjson.dumps(message, _json.to_jsonable)
                 # A copy on purpose (so no OPT_APPEND_NEWLINE): keeping orjson's own buffers takes five times as long.
@@ -326,7 +328,7 @@ class NDJSONEncoder:
         if self._finished:
             raise RuntimeError("NDJSONEncoder: finish after finish")
         self._finished = True
-        self._bare = False
+        self.plain = False
         return []
 
     def comment(self, text: str) -> bytes:

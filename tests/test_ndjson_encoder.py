@@ -150,5 +150,5 @@ class TestEncoder:
 @given(st.dictionaries(st.text(max_size=3), st.none() | st.integers() | st.floats() | st.text(max_size=5), max_size=4))
 def test_the_short_way_writes_what_the_long_way_does(value: dict[str, Any]) -> None:
     slow = NDJSONEncoder()
-    slow._bare = False
+    slow.plain = False
     assert NDJSONEncoder().feed(value) == slow.feed(value)

@@ -287,5 +287,5 @@ def test_any_json_value_is_given_back(value: object, compact: bool) -> None:
 def test_the_short_way_writes_what_the_long_way_does(text: str, event: str) -> None:
     for message in (text, ServerSentEvent(text, event=event)):
         slow = SSEEncoder()
-        slow._bare = False
+        slow.plain = False
         assert SSEEncoder().feed(message) == slow.feed(message)

@@ -180,6 +180,7 @@ async def test_tasks_end_with_the_context() -> None:
     before = len(get_running_tasks())
     async with Writer(Wire().send, heartbeat=1.0, flush_interval=1.0) as writer:
         await writer.write("x")
+        await settle()
         assert len(get_running_tasks()) > before
     assert len(get_running_tasks()) == before
 

@@ -20,7 +20,7 @@ from gai_stream.events import EVENT_TYPES, Failure, TextDelta
 from gai_stream.exceptions import ProviderError, StreamTimeout
 from gai_stream.source import Lift, Source, check_stream
 from gai_stream.transform import Transform
-from gai_stream.writer import Framing, Writer
+from gai_stream.writer import Framing, Texts, Writer, texts_of_events
 
 from .errors import ErrorAnswer, answer, as_failure, single
 from .headers import CORS, CORSRule, RawHeaders, check_headers, header, merge
@@ -96,6 +96,7 @@ class StreamResponse(Response):
         self.background = background
         self.raw_headers: RawHeaders = check_headers(headers)
         self._stream = stream
+        self._framing = framing
         self._encoder = encoder
         self._lift = lift
         self._refusal = refusal
@@ -121,7 +122,7 @@ class StreamResponse(Response):
         self._source: Source | None = None
         self._scope: Scope = {}
         self._compressor: Compressor | None = None
-        self._started = False
+        self._started = self._ended = False
         self._reason: Reason = "cancelled"
         self._error: BaseException | None = None
         self._failed = False
@@ -175,7 +176,7 @@ class StreamResponse(Response):
     async def _serve(self) -> None:
         try:
             refusal = await self._deliver()
-            if refusal is None and self._started:
+            if refusal is None and self._started and not self._ended:
                 tail = self._compressor.finish() if self._compressor is not None else b""
                 await self._in_time(self._send({"type": "http.response.body", "body": tail}))
         except Exception as exc:
@@ -228,19 +229,32 @@ class StreamResponse(Response):
     async def _pull(self) -> None:
         """Pull the source dry, and write what it yields."""
         self._source = Source(self._stream)
-        lift, encoder, writer = self._lift, self._encoder, self._writer
+        lift, report, defer = self._lift, self._report, self._writer.defer
+        # How texts are framed without being looked at one by one; unknown once the encoder has seen anything else.
+        run: Texts | None = None
+        known = False
         turn_ends = monotonic() + _TURN
         async for item in self._source:
-            event = TextDelta(item) if type(item) is str and lift is not None else item
-            if type(event) is TextDelta and self._report is None:
-                # What nearly every item is: `_write_event` without what it does not need.
-                for message in encoder.feed(event):
-                    await writer.write(message)
-            elif lift is None or type(event) in EVENT_TYPES:
-                await self._write_event(event)
+            text = None
+            if type(item) is TextDelta:
+                if not item.index and not item.refusal:
+                    text = item.text
+            elif type(item) is str and lift is not None:
+                text = item
+            if text and not known:
+                run, known = texts_of_events(self._encoder, self._framing), True
+            if text and run is not None and type(text) is str:
+                if report is not None:
+                    report.add(TextDelta(text))
+                if defer(text, run):
+                    await self._writer.room()
+            elif lift is None or type(item) in EVENT_TYPES:
+                await self._write_event(item)
+                known = False
             else:
                 for lifted in lift.feed(item):
                     await self._write_event(lifted)
+                known = False
             if monotonic() >= turn_ends:
                 await anyio.lowlevel.checkpoint()
                 turn_ends = monotonic() + _TURN
@@ -261,11 +275,18 @@ class StreamResponse(Response):
             await self._writer.write(message)
 
     async def _transport(self, chunk: bytes) -> None:
-        if not self._started:
+        first = not self._started
+        if first:
             await self._send_start()
         if self._compressor is not None and chunk:
             chunk = self._compressor.compress(chunk)
-        await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        self._ended = self._writer.ending
+        if self._ended and self._compressor is not None:
+            chunk += self._compressor.finish()
+        # A body that is whole at once is no stream to some servers: they leave out what proxies know a stream by.
+        await self._send({"type": "http.response.body", "body": chunk, "more_body": first or not self._ended})
+        if first and self._ended:
+            await self._send({"type": "http.response.body", "body": b""})
 
     async def _send_start(self) -> None:
         self._started = True

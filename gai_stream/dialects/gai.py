@@ -110,6 +110,10 @@ class GaiEncoder:
             self._whole = kind is Finish
         return [message]
 
+    def text_message(self, text: str) -> ServerSentEvent | dict[str, Any] | None:
+        """Return what TextDelta(text) becomes as of now; None if `feed` must see it."""
+        return None if self._over or self._finished else self._message(TextDelta(text))
+
     def finish(self) -> list[Any]:
         """Return the `done` message."""
         if self._finished:

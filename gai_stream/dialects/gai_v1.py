@@ -218,6 +218,9 @@ class GaiV1Encoder(GaiEncoder):
         self._provider: str | None = None
         self._model: str | None = None
 
+    def text_message(self, text: str) -> None:
+        """Return None: messages are numbered and dated, so `feed` must see each."""
+
     def _message(self, event: Event) -> ServerSentEvent | dict[str, Any]:
         if isinstance(event, Done) and self._sse:
             # The one object whose keys the original ordered differently in its two framings.

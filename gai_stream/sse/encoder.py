@@ -29,9 +29,13 @@ class SSEEncoder:
     does; pydantic models, dataclasses, msgspec Structs and attrs objects need none.
     `compact=False` indents JSON over several `data:` lines, for reading along. `timestamp=True` adds the Unix time in
     seconds to JSON objects, under "timestamp". `heartbeat` is what `Writer` sends when nothing else was.
+
+    `plain` says whether a message's bytes depend on the message alone: neither numbered nor first, nor after the end.
     """
 
     media_type = "text/event-stream; charset=utf-8"
+    text_overhead = len(b"data: \n\n")
+    """How many bytes stand around a `str` message of one line."""
 
     def __init__(
         self,
@@ -57,11 +61,11 @@ class SSEEncoder:
         self._compact = compact
         self._timestamp = timestamp
         self._finished = False
-        self._bare = ids is None and retry is None
+        self.plain = ids is None and retry is None
 
     def feed(self, message: Any, /) -> list[bytes]:
         """Return one message's block. Raises EncodeError before anything is written."""
-        if self._bare:
+        if self.plain:
             # Nearly every message is one of these two, of one line: they do not take the long way.
             try:
                 if type(message) is str:
@@ -94,12 +98,22 @@ class SSEEncoder:
             text = b"\ndata: ".join(_LINE_END_BYTES.split(text))
         return [b"data: %b\n\n" % text]
 
+    def feed_texts(self, texts: list[str]) -> bytes:
+        """Return the blocks of one or more `str` messages, for an encoder that is `plain`."""
+        blocks = "\n\ndata: ".join(texts)
+        if blocks.count("\n") == 2 * len(texts) - 2 and "\r" not in blocks:
+            try:
+                return f"data: {blocks}\n\n".encode()
+            except UnicodeEncodeError:
+                pass
+        return b"".join(map(self._block, texts))
+
     def finish(self) -> list[bytes]:
         """Return nothing: every message left whole."""
         if self._finished:
             raise RuntimeError("SSEEncoder: finish after finish")
         self._finished = True
-        self._bare = False
+        self.plain = False
         return []
 
     def comment(self, text: str) -> bytes:
@@ -129,7 +143,7 @@ class SSEEncoder:
         # Not in a block of its own: clients of the OpenAI SDK's family dispatch an empty event for that.
         if self._retry is not None:
             retry, self._retry = self._retry if retry is None else retry, None
-            self._bare = self._ids is None
+            self.plain = self._ids is None
         if retry is not None:
             head += f"retry: {retry}\n"
         if "\n" in data or "\r" in data:

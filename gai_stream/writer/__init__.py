@@ -4,6 +4,7 @@ The transport is one coroutine function that takes bytes: an ASGI `send`, a sock
 """
 
 from .framing import Framing
+from .texts import Texts, texts_of_events
 from .writer import Writer
 
-__all__ = ["Framing", "Writer"]
+__all__ = ["Framing", "Texts", "Writer", "texts_of_events"]

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from types import TracebackType
 from typing import Any, NoReturn, Self, cast
 
 import anyio
-from anyio.abc import TaskGroup
 from anyio.lowlevel import EventLoopToken, checkpoint, current_token
 
 from gai_stream._options import check_bytes, check_seconds
 from gai_stream.exceptions import StreamTimeout
 from gai_stream.sse import SSEEncoder
 
+from .done import DONE
 from .framing import Framing
+from .outbox import Outbox
+from .tasks import GroupTasks, LoopTasks, Tasks
+from .texts import Texts, texts_of_messages
 
 __all__ = ["Writer"]
 
@@ -24,7 +27,7 @@ __all__ = ["Writer"]
 _NEVER = 86400.0 * 365
 
 
-class Writer:
+class Writer(Outbox):
     """Write messages to a transport: in the order written, each whole, from any number of tasks and threads.
 
     When the transport is idle a message leaves at once; what arrives while a send is under way leaves together in
@@ -40,8 +43,8 @@ class Writer:
     error (BrokenResourceError of anyio for a client that left). Tasks are started only for `heartbeat`, `hold`,
     `flush_interval` and `until`.
 
-    `bytes_sent` counts what the transport took, `begun` says whether anything was given to it, and `failure` is the
-    error that ended it.
+    `bytes_sent` counts what the transport took, `begun` says whether anything was given to it, `ending` is set for the
+    send after which there is none, and `failure` is the error that ended it.
     """
 
     def __init__(
@@ -60,29 +63,29 @@ class Writer:
         for option, value in times.items():
             check_seconds(option, value)
         check_bytes("flush_size", flush_size)
+        super().__init__(flush_size)
         self.bytes_sent = 0
-        self.begun = False
+        self.ending = False
         self.failure: BaseException | None = None
         self._send = send
         self._framing: Framing = SSEEncoder() if framing is None else framing
+        self._plain = texts_of_messages(self._framing)
         self._heartbeat = heartbeat
         self._flush_interval = flush_interval
-        self._flush_size = flush_size
         self._send_timeout = send_timeout
-        self._hold = hold
         self._until = until
-        self._waiting: list[bytes] = []
-        self._unsent = 0
+        # How long nothing may be sent: until something was, that is `hold`.
+        self._silence = min(heartbeat or _NEVER, hold or _NEVER)
         self._heartbeat_bytes = 0
-        self._open = self._roused = False
+        # Whether the sending task was told that something waits, and whether it is to send at once.
+        self._open = self._roused = self._hurry = False
         self._sending = False
         self._cut = False
         self._sent_something: anyio.Event | None = None
-        self._tasks: TaskGroup | None = None
-        self._starting: asyncio.Task[None] | None = None
+        self._tasks: Tasks | None = None
         self._last_sent = self._send_started = 0.0
         # Set anew in `__aenter__`, but named here: CPython is slow to find what `__init__` does not set.
-        self._wake = self._hurry = self._sends = self._clock = cast("Any", None)
+        self._clock = cast("Any", None)
         self._thread = 0
         self._token: EventLoopToken | None = None
 
@@ -102,96 +105,116 @@ class Writer:
         self._thread = threading.get_ident()
         self._open = True
         loop = self._token.native_token
-        # Asking anyio which loop runs, at each look at the clock, takes longer than the look.
-        self._clock = loop.time if isinstance(loop, asyncio.AbstractEventLoop) else anyio.current_time
+        tasks: Tasks
+        if isinstance(loop, asyncio.AbstractEventLoop):
+            # Asking anyio which loop runs, at each look at the clock, takes longer than the look.
+            self._clock, tasks = loop.time, LoopTasks(loop, self._failed)
+        else:
+            self._clock, tasks = anyio.current_time, GroupTasks(self._failed)
         self._last_sent = self._send_started = self._clock()
-        self._wake = anyio.Event()
-        self._hurry = anyio.Event()
-        if (self._heartbeat, self._hold, self._flush_interval, self._until) != (None,) * 4:
-            self._tasks = anyio.create_task_group()
-            await self._tasks.__aenter__()
-            # In the loop's next turn: a stream that is over by then never needs the group's tasks, which cost as much
-            # as a hundred events. On asyncio one cheap task of a single step sees to that.
-            if isinstance(loop, asyncio.AbstractEventLoop):
-                self._starting = loop.create_task(self._start(self._tasks))
-            else:
-                await self._start(self._tasks)
+        if self._silence < _NEVER or self._flush_interval is not None or self._until is not None:
+            self._tasks = tasks
+            await tasks.enter(self._start)
         return self
 
-    async def _start(self, tasks: TaskGroup) -> None:
-        tasks.start_soon(self._pump)
-        if self._heartbeat is not None or self._hold is not None or self._send_timeout is not None:
-            tasks.start_soon(self._watch)
+    def _start(self, tasks: Tasks) -> None:
+        tasks.start(self._pump)
         if self._until is not None:
-            tasks.start_soon(self._listen, self._until, tasks)
+            tasks.start(self._listen)
+        if self._silence < _NEVER or self._send_timeout is not None:
+            tasks.watch(self._tick)
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> bool | None:
+    ) -> bool:
         own: BaseException | None = None
         try:
             # An error in the block does not take back what was written before it; a cancellation does.
             if exc is None or isinstance(exc, Exception):
                 if exc is None and self._open:
                     self._append(self._framing.finish())
-                self._open = self._roused = False
+                self._open = self._roused = self._deferring = False
                 while self._sending:
                     await self._next_send()
-                await self._check()
-                await self._drain(self._send_timeout)
+                if self.failure is not None:
+                    await self._check()
+                self.ending = exc is None
+                await self._drain()
         except BaseException as error:  # noqa: BLE001 (raised again below, once the tasks have ended)
             own = exc = error
-        self._open = self._roused = False
-        suppressed = None
-        if self._starting is not None:
-            self._starting.cancel()
+        self._open = self._roused = self._deferring = False
+        suppressed = False
         try:
             if self._tasks is not None:
-                self._tasks.cancel_scope.cancel()
-                suppressed = await self._tasks.__aexit__(type(exc) if exc else None, exc, traceback)
-        except BaseExceptionGroup as group:
-            # Nothing but `exc` and one task's error: who opened a Writer opened no group, and gets the error itself.
-            for news in group.exceptions:
-                if news is not exc and (self.failure is None or self._cut):
-                    self._cut, self.failure = False, news
-        finally:
-            if self._unsent and self.failure is None:
-                self._cut, self.failure = True, anyio.BrokenResourceError("the stream was cancelled")
-            # Who still waits in `write` waits for a send that no longer comes.
-            if self._sent_something is not None:
-                self._sent_something.set()
+                suppressed = await self._tasks.leave(exc)
+        except BaseException as error:  # noqa: BLE001 (raised again below)
+            own = exc = error
+        if self._unsent and self.failure is None:
+            self._cut, self.failure = True, anyio.BrokenResourceError("the stream was cancelled")
+        # Who still waits in `write` waits for a send that no longer comes.
+        if self._sent_something is not None:
+            self._sent_something.set()
         # A failing transport cancels the block: then the failure is the news, not the cancellation.
-        cancelled = isinstance(exc, anyio.get_cancelled_exc_class())
-        if self.failure is not None and (exc is None or (cancelled and (suppressed or not self._cut))):
-            raise self.failure
+        if self.failure is not None:
+            cancelled = exc is not None and isinstance(exc, anyio.get_cancelled_exc_class())
+            if exc is None or (cancelled and (suppressed or not self._cut)):
+                raise self.failure
         if own is not None:
             raise own
         return suppressed
 
-    async def write(self, message: Any) -> None:
-        """Write one message. Wait while more than `flush_size` bytes are unsent.
+    def write(self, message: Any) -> Coroutine[Any, Any, None]:
+        """Write one message; await it, to wait while more than `flush_size` bytes are unsent.
 
         Raises EncodeError (nothing of the message is written, and the stream goes on), ClosedResourceError of anyio
         after the end, and whatever the transport raised.
         """
+        if self._deferring and type(message) is str:
+            # Neither framed nor a coroutine of its own: that takes longer than all the rest.
+            self._texts.append(message)
+            self._unsent = unsent = self._unsent + len(message) + self._overhead
+            return DONE if unsent < self._look else self.room()
+        if not self._open:
+            return self._refuse()
+        try:
+            chunks = self._framing.feed(message)
+        except Exception as exc:  # noqa: BLE001 (raised again, where the caller awaits)
+            return _raise(exc)
+        if self._texts:
+            self._frame()
+        if self._roused:
+            # Most messages of a burst; the rest of what there is to do was done for the first of them.
+            for chunk in chunks:
+                self._waiting.append(chunk)
+                self._framed += len(chunk)
+            self._unsent = self._framed
+        else:
+            self._append(chunks)
+            if self._tasks is None:
+                return self.room() if self._sending else self._drain()
+            self._roused = True
+            self._tasks.wake()
+        if self._plain is not None and not self._deferring:
+            self._follow(self._plain)
+            self._deferring = True
+        return DONE if self._unsent < self._flush_size else self.room()
+
+    def defer(self, text: str, run: Texts) -> bool:
+        """Put `text` into a run, framed as `run` says. Return whether to await `room` before the next.
+
+        Only for a Writer that has tasks. `room` also raises why nothing can be written any more.
+        """
+        if run is not self._run:
+            self._follow(run)
+            self._deferring = False
         if not self._roused:
             if not self._open:
-                await self._refuse()
-            self._append(self._framing.feed(message))
-            if self._tasks is not None:
-                # Once for all that leaves together: this takes longer than all the rest.
-                self._roused = True
-                self._wake.set()
-            elif not self._sending:
-                await self._drain(self._send_timeout)
-        else:
-            for chunk in self._framing.feed(message):
-                self._waiting.append(chunk)
-                self._unsent += len(chunk)
-        if self._unsent >= self._flush_size:
-            if self._flush_interval is not None:
-                self._hurry.set()
-            await self._room()
+                return True
+            self.begun = self._roused = True
+            cast("Tasks", self._tasks).wake()
+        self._texts.append(text)
+        self._unsent = unsent = self._unsent + len(text) + run.overhead
+        return unsent >= self._look
 
     def write_from_thread(self, message: Any) -> None:
         """Write one message from a thread that is not the event loop's. Block as long as `write` would wait."""
@@ -219,14 +242,14 @@ class Writer:
             raise RuntimeError("enter the Writer first: `async with Writer(...) as writer`")
         raise anyio.ClosedResourceError("the stream has ended: nothing can be written after its end")
 
-    def _append(self, chunks: list[bytes]) -> None:
-        for chunk in chunks:
-            self.begun = True
-            self._waiting.append(chunk)
-            self._unsent += len(chunk)
-
-    async def _room(self) -> None:
+    async def room(self) -> None:
         """Wait until less than `flush_size` bytes are unsent."""
+        if not self._open:
+            await self._refuse()
+        self._frame()
+        if self._unsent >= self._flush_size and self._flush_interval is not None and self._tasks is not None:
+            self._hurry = True
+            self._tasks.wake()
         while self._unsent >= self._flush_size and self.failure is None:
             await self._next_send()
         await self._check()
@@ -238,15 +261,21 @@ class Writer:
 
     async def _drained(self) -> None:
         """Wait until everything written so far has left; what others write meanwhile may stay."""
+        self._frame()
         end = self.bytes_sent + self._unsent
         while self.bytes_sent < end and self.failure is None:
             if self._tasks is None and not self._sending:
-                await self._drain(self._send_timeout)
+                await self._drain()
             else:
-                self._hurry.set()
-                self._wake.set()
+                self._urge()
                 await self._next_send()
         await self._check()
+
+    def _urge(self) -> None:
+        """Have what waits sent now, whatever the flush interval."""
+        if self._tasks is not None:
+            self._hurry = self._roused = True
+            self._tasks.wake()
 
     async def _check(self) -> None:
         """Raise what ended the stream, if anything did."""
@@ -256,30 +285,29 @@ class Writer:
         if self.failure is not None:
             raise self.failure
 
-    async def _drain(self, timeout: float | None = None) -> None:
+    async def _drain(self) -> None:
         """Send what waits, and what comes to wait meanwhile. Only one task is ever in here."""
         self._sending = True
         try:
-            while self._waiting and self.failure is None:
-                chunk = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
-                self._waiting.clear()
+            while (self._waiting or self._texts) and self.failure is None:
+                chunk = self._take()
                 self._send_started = self._clock()
-                if timeout is None:
+                if self._tasks is not None or self._send_timeout is None:
                     await self._send(chunk)
                 else:
-                    with anyio.move_on_after(timeout) as scope:
+                    with anyio.move_on_after(self._send_timeout) as scope:
                         await self._send(chunk)
                     if scope.cancelled_caught:
                         raise self._timed_out()
                 self._last_sent = self._clock()
                 self.bytes_sent += len(chunk)
-                self._unsent -= len(chunk)
+                self._forget(len(chunk))
                 if self._sent_something is not None:
                     self._sent_something.set()
                     self._sent_something = None
         except BaseException as exc:
             # Nobody knows how much of the chunk left: a message after it could begin in the middle of another.
-            self._open = self._roused = False
+            self._open = self._roused = self._deferring = False
             if self.failure is None:
                 self._cut = isinstance(exc, anyio.get_cancelled_exc_class())
                 self.failure = anyio.BrokenResourceError("a send was cancelled") if self._cut else exc
@@ -291,56 +319,68 @@ class Writer:
 
     async def _pump(self) -> None:
         """Send whatever is ready, whenever something is."""
-        with anyio.CancelScope() as self._sends:
-            while True:
-                await self._wake.wait()
-                at_once = self._hurry.is_set() or self.bytes_sent <= self._heartbeat_bytes
-                if self._flush_interval is not None and not at_once:
-                    with anyio.move_on_after(self._last_sent + self._flush_interval - self._clock()):
-                        await self._hurry.wait()
-                self._wake = anyio.Event()
-                if self._flush_interval is not None:
-                    self._hurry = anyio.Event()
-                if not self._sending:
-                    await self._drain()
-                self._roused = False
-        if isinstance(self.failure, StreamTimeout):
-            raise self.failure
-
-    async def _watch(self) -> None:
-        """Send heartbeats and end sends that take too long: one task that compares times, none per message."""
-        heartbeat = self._heartbeat or _NEVER
-        limit = self._send_timeout or _NEVER
-        silence = min(heartbeat, self._hold or _NEVER)
+        tasks = cast("Tasks", self._tasks)
         while True:
-            now = self._clock()
-            if self._sending:
-                due = self._send_started + limit
-                if now >= due:
-                    self.failure = self._timed_out()
-                    self._sends.cancel()
-                    return
-            elif not self._open:
-                return
-            else:
-                due = self._last_sent + (heartbeat if self.bytes_sent else silence)
-                if now >= due:
-                    # Messages that wait for the flush interval break the silence better than a heartbeat.
-                    if not self._waiting:
-                        self._append([b"" if self._heartbeat is None else self._framing.heartbeat])
-                        self._heartbeat_bytes += self._unsent
-                    self._hurry.set()
-                    self._wake.set()
-                    silence = heartbeat
-                    due = now + heartbeat
-            await anyio.sleep_until(min(due, now + limit, now + heartbeat))
+            while not self._roused:
+                await tasks.sleep()
+            if self._flush_interval is not None and self.bytes_sent > self._heartbeat_bytes:
+                due = self._last_sent + self._flush_interval
+                while not self._hurry and self._clock() < due:
+                    await tasks.sleep(due)
+            self._hurry = False
+            if not self._sending:
+                await self._drain()
+            self._roused = self._deferring = False
 
-    async def _listen(self, until: Callable[[], Awaitable[object]], tasks: TaskGroup) -> None:
+    def _tick(self) -> float | None:
+        """Send a heartbeat if it is due, end a send that takes too long, and return when to look again.
+
+        One timer for a stream, that compares times: none for each message.
+        """
+        limit = self._send_timeout or _NEVER
+        heartbeat = self._heartbeat or _NEVER
+        now: float = self._clock()
+        due = now + limit
+        if self._sending:
+            due = self._send_started + limit
+            if now >= due:
+                self.failure = self._timed_out()
+                self._end()
+                return None
+        elif self._open:
+            due = self._last_sent + (heartbeat if self.bytes_sent else self._silence)
+            if now >= due:
+                # Messages that wait for the flush interval break the silence better than a heartbeat.
+                if not self._unsent:
+                    self._append([b"" if self._heartbeat is None else self._framing.heartbeat])
+                    self._heartbeat_bytes += self._unsent
+                self._urge()
+                self._silence = heartbeat
+                due = now + heartbeat
+        return min(due, now + limit, now + heartbeat)
+
+    async def _listen(self) -> None:
         """End everything when the client leaves."""
-        await until()
-        self._open = self._roused = False
+        await cast("Callable[[], Awaitable[object]]", self._until)()
+        if self.ending:
+            # Servers say so, too, of a client that has all it asked for.
+            return
         self.failure = self.failure or anyio.BrokenResourceError("the client has left")
-        tasks.cancel_scope.cancel()
+        self._end()
+
+    def _end(self) -> None:
+        self._open = self._roused = self._deferring = False
+        cast("Tasks", self._tasks).cancel()
+
+    def _failed(self, exc: BaseException) -> None:
+        """Take note of what a task raised, unless it was cancelled."""
+        self._open = self._roused = self._deferring = False
+        if isinstance(exc, Exception) and (self.failure is None or self._cut):
+            self._cut, self.failure = False, exc
 
     def _timed_out(self) -> StreamTimeout:
         return StreamTimeout(f"the client took nothing for {self._send_timeout} s (send_timeout)")
+
+
+async def _raise(exc: Exception) -> NoReturn:
+    raise exc

@@ -96,8 +96,7 @@ class OpenAIEncoder:
         Raises EncodeError, and forgets the event, for a choice out of range or data that has no JSON form.
         """
         if type(event) is TextDelta and not event.refusal and event.index in self._text_leads and event.text:
-            text = _json.dumps(event.text).decode()
-            return [ServerSentEvent(f'{self._text_leads[event.index]}{text}}},"finish_reason":null}}]}}')]
+            return [self._text(event.text, self._text_leads[event.index])]
         if self._finished:
             raise RuntimeError("OpenAIEncoder: feed after finish")
         if self._done:
@@ -108,6 +107,10 @@ class OpenAIEncoder:
             # After the finish reason and the usage chunk there is room for an error or the end alone.
             return []
         return self._messages(event)
+
+    def text_message(self, text: str) -> ServerSentEvent | None:
+        """Return what TextDelta(text) becomes as of now; None if `feed` must see it."""
+        return self._text(text, self._text_leads[0]) if self._text_leads and text else None
 
     def finish(self) -> list[Any]:
         """Return what the source left out of a proper end."""
@@ -155,6 +158,10 @@ class OpenAIEncoder:
                 return []
             case _:
                 assert_never(event)
+
+    @staticmethod
+    def _text(text: str, lead: str) -> ServerSentEvent:
+        return ServerSentEvent(f'{lead}{_json.dumps(text).decode()}}},"finish_reason":null}}]}}')
 
     def _message(self, value: dict[str, Any]) -> Any:
         return ServerSentEvent(_json.dumps(value).decode()) if self._sse else value
