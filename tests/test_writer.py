@@ -541,6 +541,8 @@ async def test_flush_waits_for_what_was_written_before_it_only(heartbeat: float 
 
 async def test_who_waits_in_write_is_let_go_when_the_block_is_cancelled() -> None:
     scope = anyio.CancelScope()
+    wire = Wire()
+    wire.gate = anyio.Event()
 
     async def write(writer: Writer) -> None:
         scope.cancel()
@@ -550,7 +552,7 @@ async def test_who_waits_in_write_is_let_go_when_the_block_is_cancelled() -> Non
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
             with scope:
-                async with Writer(Wire().send, flush_size=10) as writer:
+                async with Writer(wire.send, flush_size=10) as writer:
                     await settle()
                     tasks.start_soon(write, writer)
                     await anyio.sleep_forever()

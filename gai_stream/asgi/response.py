@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Awaitable, Iterable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Coroutine, Generator, Iterable, Mapping
 from time import monotonic
+from types import coroutine
 from typing import Any
 
 import anyio
@@ -122,6 +123,7 @@ class StreamResponse(Response):
         self._source: Source | None = None
         self._scope: Scope = {}
         self._compressor: Compressor | None = None
+        self._waits = 0
         self._started = self._ended = False
         self._reason: Reason = "cancelled"
         self._error: BaseException | None = None
@@ -138,7 +140,8 @@ class StreamResponse(Response):
         if self._compress and (encoding := negotiate((header(scope, b"accept-encoding") or b"").decode("latin-1"))):
             self._compressor = compressor(encoding)
         try:
-            await self._respond()
+            if not await self._answered_without():
+                await self._serve()
         except _ClientGone:
             self._reason = "disconnect"
         except BaseException as exc:
@@ -150,7 +153,8 @@ class StreamResponse(Response):
         if self.background is not None:
             await self.background()
 
-    async def _respond(self) -> None:
+    async def _answered_without(self) -> bool:
+        """Give the answer to a request that the stream is not wanted for. Return whether this is one."""
         if self._scope["method"] == "OPTIONS":
             self._reason = "not_started"
             await self._answer(204, self._cors.preflight(self._scope))
@@ -162,7 +166,8 @@ class StreamResponse(Response):
             await self._send_start()
             await self._send({"type": "http.response.body", "body": b""})
         else:
-            await self._serve()
+            return False
+        return True
 
     async def _disconnected(self) -> None:
         """Return when the client leaves: we listen ourselves, whatever the server's ASGI version says about `send`."""
@@ -174,13 +179,36 @@ class StreamResponse(Response):
             raise _gone("receive", exc) from exc
 
     async def _serve(self) -> None:
+        """Send the whole stream, or what takes its place if it failed or ended before the first byte."""
+        writer = self._writer
+        refusal: ErrorAnswer | None = None
+        empty = False
         try:
-            refusal = await self._deliver()
-            if refusal is None and self._started and not self._ended:
+            if self._opens_at_once:
+                await self._in_time(self._transport(b""))
+            async with writer:
+                try:
+                    await self._counted(self._pull())
+                except (Exception, asyncio.CancelledError) as exc:
+                    if exc is writer.failure or _cancelled(exc):
+                        raise
+                    self._error = single(exc)
+                    if writer.begun or self._started:
+                        await self._write_event(as_failure(exc))
+                    else:
+                        refusal = answer(exc)
+                else:
+                    empty = not writer.begun and not self._started and last_event_id(self._scope) is not None
+                if refusal is None and not empty:
+                    for message in self._encoder.finish():
+                        await writer.write(message)
+            if refusal is None and not empty and not self._ended:
+                if not self._started:
+                    await self._in_time(self._transport(b""))
                 tail = self._compressor.finish() if self._compressor is not None else b""
                 await self._in_time(self._send({"type": "http.response.body", "body": tail}))
         except Exception as exc:
-            if exc is not self._writer.failure and not isinstance(exc, StreamTimeout):
+            if exc is not writer.failure and not isinstance(exc, StreamTimeout):
                 raise
             self._reason = "disconnect"
             if isinstance(exc, StreamTimeout):
@@ -191,7 +219,7 @@ class StreamResponse(Response):
             self._reason = "refused"
             await self._refuse(refusal)
             return
-        if not self._started:
+        if empty:
             # Nothing is left of what the client asked to go on with: this tells an EventSource to stay away.
             await self._answer(204, {b"cache-control": b"no-store", **self._cors.headers(self._scope)})
         self._reason = "error" if self._failed else "complete"
@@ -203,38 +231,26 @@ class StreamResponse(Response):
         if scope.cancelled_caught:
             raise StreamTimeout(f"the client took nothing for {self._send_timeout} s (send_timeout)")
 
-    async def _deliver(self) -> ErrorAnswer | None:
-        """Write the whole stream. Return the answer to give instead if it failed before the first byte."""
-        writer = self._writer
-        if self._opens_at_once:
-            await self._in_time(self._transport(b""))
-        async with writer:
-            try:
-                await self._pull()
-            except (Exception, asyncio.CancelledError) as exc:
-                if exc is writer.failure or _cancelled(exc):
-                    raise
-                self._error = single(exc)
-                if not writer.begun and not self._started:
-                    return answer(exc)
-                await self._write_event(as_failure(exc))
-            if not writer.begun and not self._started and self._error is None and last_event_id(self._scope):
-                return None
-            for message in self._encoder.finish():
-                await writer.write(message)
-        if not self._started:
-            await self._in_time(self._transport(b""))
-        return None
-
     async def _pull(self) -> None:
         """Pull the source dry, and write what it yields."""
         self._source = Source(self._stream)
-        lift, report, defer = self._lift, self._report, self._writer.defer
+        lift, report, writer = self._lift, self._report, self._writer
         # How texts are framed without being looked at one by one; unknown once the encoder has seen anything else.
         run: Texts | None = None
         known = False
+        # Items that come one by one are sent from here, each at once; those that come together leave together.
+        waits, batch = self._waits, 1
         turn_ends = monotonic() + _TURN
         async for item in self._source:
+            alone = False
+            if waits != self._waits:
+                alone, batch = batch == 1 and writer.claim(), 1
+                turn_ends = monotonic() + _TURN
+            else:
+                batch += 1
+                if monotonic() >= turn_ends:
+                    await anyio.lowlevel.checkpoint()
+                    turn_ends = monotonic() + _TURN
             text = None
             if type(item) is TextDelta:
                 if not item.index and not item.refusal:
@@ -246,8 +262,8 @@ class StreamResponse(Response):
             if text and run is not None and type(text) is str:
                 if report is not None:
                     report.add(TextDelta(text))
-                if defer(text, run):
-                    await self._writer.room()
+                if writer.defer(text, run):
+                    await writer.room()
             elif lift is None or type(item) in EVENT_TYPES:
                 await self._write_event(item)
                 known = False
@@ -255,12 +271,29 @@ class StreamResponse(Response):
                 for lifted in lift.feed(item):
                     await self._write_event(lifted)
                 known = False
-            if monotonic() >= turn_ends:
-                await anyio.lowlevel.checkpoint()
-                turn_ends = monotonic() + _TURN
+            if alone:
+                await writer.release()
+            # Only the source's own waiting counts.
+            waits = self._waits
         if lift is not None:
             for lifted in lift.finish():
                 await self._write_event(lifted)
+
+    @coroutine
+    def _counted(self, work: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
+        """Await `work`, and count how often it waits: whether an item had to be waited for, nothing else tells."""
+        try:
+            waits_for = work.send(None)
+            while True:
+                self._waits += 1
+                try:
+                    value = yield waits_for
+                except BaseException as exc:  # noqa: BLE001 (passed on)
+                    waits_for = work.throw(exc)
+                else:
+                    waits_for = work.send(value)
+        except StopIteration:
+            return
 
     async def _write_event(self, item: Any) -> None:
         if self._report is not None:

@@ -77,9 +77,9 @@ class Writer(Outbox):
         # How long nothing may be sent: until something was, that is `hold`.
         self._silence = min(heartbeat or _NEVER, hold or _NEVER)
         self._heartbeat_bytes = 0
-        # Whether the sending task was told that something waits, and whether it is to send at once.
-        self._open = self._roused = self._hurry = False
-        self._sending = False
+        # Whether somebody is about to send what waits: the sending task, to be told so once, or who has claimed it.
+        self._roused = self._claimed = self._hurry = False
+        self._open = self._started = self._pumping = self._sending = False
         self._cut = False
         self._sent_something: anyio.Event | None = None
         self._tasks: Tasks | None = None
@@ -118,7 +118,9 @@ class Writer(Outbox):
         return self
 
     def _start(self, tasks: Tasks) -> None:
-        tasks.start(self._pump)
+        self._started = True
+        if self._roused:
+            self._rouse()
         if self._until is not None:
             tasks.start(self._listen)
         if self._silence < _NEVER or self._send_timeout is not None:
@@ -185,6 +187,7 @@ class Writer(Outbox):
         if self._roused:
             # Most messages of a burst; the rest of what there is to do was done for the first of them.
             for chunk in chunks:
+                self.begun = True
                 self._waiting.append(chunk)
                 self._framed += len(chunk)
             self._unsent = self._framed
@@ -192,8 +195,7 @@ class Writer(Outbox):
             self._append(chunks)
             if self._tasks is None:
                 return self.room() if self._sending else self._drain()
-            self._roused = True
-            self._tasks.wake()
+            self._rouse()
         if self._plain is not None and not self._deferring:
             self._follow(self._plain)
             self._deferring = True
@@ -204,17 +206,39 @@ class Writer(Outbox):
 
         Only for a Writer that has tasks. `room` also raises why nothing can be written any more.
         """
-        if run is not self._run:
-            self._follow(run)
-            self._deferring = False
-        if not self._roused:
+        if run is not self._run or not self._roused:
             if not self._open:
                 return True
-            self.begun = self._roused = True
-            cast("Tasks", self._tasks).wake()
+            self.begun = True
+            if run is not self._run:
+                self._follow(run)
+                self._deferring = False
+            if not self._roused:
+                self._rouse()
         self._texts.append(text)
         self._unsent = unsent = self._unsent + len(text) + run.overhead
         return unsent >= self._look
+
+    def _rouse(self) -> None:
+        """Tell the sending task that something waits: once for all that leaves together, and it is there only then."""
+        self._roused = True
+        if self._pumping:
+            cast("Tasks", self._tasks).wake()
+        elif self._started:
+            self._pumping = True
+            cast("Tasks", self._tasks).start(self._pump)
+
+    def claim(self) -> bool:
+        """Take the sending over from the sending task, if it has nothing to do. Whoever gets it must `release` it."""
+        idle = self._open and not (self._roused or self._sending) and self._flush_interval is None
+        if idle and self._tasks is not None:
+            self._roused = self._claimed = True
+        return self._claimed
+
+    async def release(self) -> None:
+        """Send what was written since `claim`, from this task: none has to be woken for it."""
+        await self._drain()
+        self._roused = self._deferring = self._claimed = False
 
     def write_from_thread(self, message: Any) -> None:
         """Write one message from a thread that is not the event loop's. Block as long as `write` would wait."""
@@ -247,11 +271,10 @@ class Writer(Outbox):
         if not self._open:
             await self._refuse()
         self._frame()
-        if self._unsent >= self._flush_size and self._flush_interval is not None and self._tasks is not None:
-            self._hurry = True
-            self._tasks.wake()
+        if self._unsent >= self._flush_size and self._flush_interval is not None:
+            self._urge()
         while self._unsent >= self._flush_size and self.failure is None:
-            await self._next_send()
+            await (self._drain() if self._claimed and not self._sending else self._next_send())
         await self._check()
 
     async def _next_send(self) -> None:
@@ -274,8 +297,8 @@ class Writer(Outbox):
     def _urge(self) -> None:
         """Have what waits sent now, whatever the flush interval."""
         if self._tasks is not None:
-            self._hurry = self._roused = True
-            self._tasks.wake()
+            self._hurry = True
+            self._rouse()
 
     async def _check(self) -> None:
         """Raise what ended the stream, if anything did."""
