@@ -9,8 +9,9 @@ __all__ = ["check_bytes", "check_seconds"]
 
 def check_seconds(option: str, value: float | None) -> None:
     """Raise ValueError unless `value` is None or a finite number of seconds above 0."""
-    valid = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
-    if value is not None and not valid:
+    if value is None:
+        return
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
         raise ValueError(f"{option} must be a number of seconds above 0, or None for none, not {value!r}")
 
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterable, Awaitable, Coroutine, Generator, Iterable, Mapping
 from time import monotonic
 from types import coroutine
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import anyio.lowlevel
@@ -114,14 +114,14 @@ class StreamResponse(Response):
             until=self._disconnected,
         )
         self._send_timeout = send_timeout
-        self._defaults = {name.encode(): value.encode() for name, value in self._writer.headers.items()}
-        if media_type is not None:
-            self._defaults[b"content-type"] = media_type.encode()
-        if vary is not None:
-            self._defaults[b"vary"] = vary.encode()
+        self._media_type = media_type
+        self._vary = vary
         self._report = Report(on_end) if on_end is not None else None
         self._source: Source | None = None
         self._scope: Scope = {}
+        # Set anew by `__call__`, but named here: CPython is slow to find what `__init__` does not set.
+        self._receive: Receive = cast("Any", None)
+        self._server_send: Send = cast("Any", None)
         self._compressor: Compressor | None = None
         self._waits = 0
         self._started = self._ended = False
@@ -235,9 +235,8 @@ class StreamResponse(Response):
         """Pull the source dry, and write what it yields."""
         self._source = Source(self._stream)
         lift, report, writer = self._lift, self._report, self._writer
-        # How texts are framed without being looked at one by one; unknown once the encoder has seen anything else.
+        # How the texts behind a first one are framed, without being looked at one by one.
         run: Texts | None = None
-        known = False
         # Items that come one by one are sent from here, each at once; those that come together leave together.
         waits, batch = self._waits, 1
         turn_ends = monotonic() + _TURN
@@ -257,20 +256,18 @@ class StreamResponse(Response):
                     text = item.text
             elif type(item) is str and lift is not None:
                 text = item
-            if text and not known:
-                run, known = texts_of_events(self._encoder, self._framing), True
             if text and run is not None and type(text) is str:
                 if report is not None:
                     report.add(TextDelta(text))
                 if writer.defer(text, run):
                     await writer.room()
-            elif lift is None or type(item) in EVENT_TYPES:
-                await self._write_event(item)
-                known = False
             else:
-                for lifted in lift.feed(item):
-                    await self._write_event(lifted)
-                known = False
+                if lift is None or type(item) in EVENT_TYPES:
+                    await self._write_event(item)
+                else:
+                    for lifted in lift.feed(item):
+                        await self._write_event(lifted)
+                run = texts_of_events(self._encoder, self._framing) if text else None
             if alone:
                 await writer.release()
             # Only the source's own waiting counts.
@@ -316,15 +313,23 @@ class StreamResponse(Response):
         self._ended = self._writer.ending
         if self._ended and self._compressor is not None:
             chunk += self._compressor.finish()
-        # A body that is whole at once is no stream to some servers: they leave out what proxies know a stream by.
-        await self._send({"type": "http.response.body", "body": chunk, "more_body": first or not self._ended})
-        if first and self._ended:
-            await self._send({"type": "http.response.body", "body": b""})
+        try:
+            # A body that is whole at once is no stream to some servers: they leave out what proxies know a stream by.
+            await self._server_send(
+                {"type": "http.response.body", "body": chunk, "more_body": first or not self._ended}
+            )
+            if first and self._ended:
+                await self._server_send({"type": "http.response.body", "body": b""})
+        except Exception as exc:
+            raise _gone("send", exc) from exc
 
     async def _send_start(self) -> None:
         self._started = True
-        headers = {**self._defaults, **self._cors.headers(self._scope)}
-        vary = [self._defaults.get(b"vary"), headers.get(b"vary")]
+        headers = {name.encode(): value.encode() for name, value in self._writer.headers.items()}
+        headers |= self._cors.headers(self._scope)
+        if self._media_type is not None:
+            headers[b"content-type"] = self._media_type.encode()
+        vary = [self._vary.encode() if self._vary is not None else None, headers.get(b"vary")]
         if self._compress:
             vary.append(b"Accept-Encoding")
         if self._compressor is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
@@ -42,6 +43,11 @@ def dialect(name: str) -> Dialect:
     """Return the dialect called `name`. Raises ValueError, which lists the known names, for any other."""
     if not isinstance(name, str) or name not in _DIALECTS:
         raise ValueError(f"dialect must be one of {', '.join(names())}, not {name!r}")
+    return _load(name)
+
+
+@cache
+def _load(name: str) -> Dialect:
     framing, module_name, decoder, encoder = _DIALECTS[name]
     module = import_module(f".{module_name}", __package__)
     return Dialect(

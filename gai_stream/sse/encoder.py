@@ -53,7 +53,8 @@ class SSEEncoder:
             raise TypeError(f"ids must be an iterable of ids, such as itertools.count(1), not {ids!r}")
         if not isinstance(heartbeat, bytes) or not heartbeat.endswith(b"\n"):
             raise ValueError(f"heartbeat must be bytes that end with a line feed, not {heartbeat!r}")
-        ServerSentEvent(retry=retry)
+        if retry is not None:
+            ServerSentEvent(retry=retry)
         self.heartbeat = heartbeat
         self._retry = retry
         self._ids = iter(ids) if ids is not None else None

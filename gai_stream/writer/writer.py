@@ -87,6 +87,7 @@ class Writer(Outbox):
         # Set anew in `__aenter__`, but named here: CPython is slow to find what `__init__` does not set.
         self._clock = cast("Any", None)
         self._thread = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._token: EventLoopToken | None = None
 
     @property
@@ -99,18 +100,16 @@ class Writer(Outbox):
         }
 
     async def __aenter__(self) -> Self:
-        if self._token is not None:
+        if self._thread:
             raise RuntimeError("a Writer writes one stream: make a new one")
-        self._token = current_token()
         self._thread = threading.get_ident()
         self._open = True
-        loop = self._token.native_token
         tasks: Tasks
-        if isinstance(loop, asyncio.AbstractEventLoop):
-            # Asking anyio which loop runs, at each look at the clock, takes longer than the look.
-            self._clock, tasks = loop.time, LoopTasks(loop, self._failed)
+        # Asking anyio, here which loop runs and later what time it is, takes much longer.
+        if (loop := _asyncio_loop()) is not None:
+            self._loop, self._clock, tasks = loop, loop.time, LoopTasks(loop, self._failed)
         else:
-            self._clock, tasks = anyio.current_time, GroupTasks(self._failed)
+            self._token, self._clock, tasks = current_token(), anyio.current_time, GroupTasks(self._failed)
         self._last_sent = self._send_started = self._clock()
         if self._silence < _NEVER or self._flush_interval is not None or self._until is not None:
             self._tasks = tasks
@@ -235,16 +234,22 @@ class Writer(Outbox):
             self._roused = self._claimed = True
         return self._claimed
 
-    async def release(self) -> None:
-        """Send what was written since `claim`, from this task: none has to be woken for it."""
-        await self._drain()
-        self._roused = self._deferring = self._claimed = False
+    def release(self) -> Coroutine[Any, Any, None]:
+        """Send what was written since `claim`, from the task that awaits this: none has to be woken for it."""
+        self._claimed = False
+        return self._drain()
 
     def write_from_thread(self, message: Any) -> None:
         """Write one message from a thread that is not the event loop's. Block as long as `write` would wait."""
         if threading.get_ident() == self._thread:
             raise RuntimeError("write_from_thread: this is the event loop's own thread; use `await write(...)`")
-        anyio.from_thread.run(self.write, message, token=self._token)
+        if self._loop is not None:
+            asyncio.run_coroutine_threadsafe(self._write(message), self._loop).result()
+        else:
+            anyio.from_thread.run(self._write, message, token=self._token)
+
+    async def _write(self, message: Any) -> None:
+        await self.write(message)
 
     async def comment(self, text: str) -> None:
         """Write text that clients skip. Raises EncodeError where the framing has no comments, or for several lines."""
@@ -262,7 +267,7 @@ class Writer(Outbox):
     async def _refuse(self) -> NoReturn:
         """Say why nothing can be written."""
         await self._check()
-        if self._token is None:
+        if not self._thread:
             raise RuntimeError("enter the Writer first: `async with Writer(...) as writer`")
         raise anyio.ClosedResourceError("the stream has ended: nothing can be written after its end")
 
@@ -328,6 +333,7 @@ class Writer(Outbox):
                 if self._sent_something is not None:
                     self._sent_something.set()
                     self._sent_something = None
+            self._roused = self._deferring = False
         except BaseException as exc:
             # Nobody knows how much of the chunk left: a message after it could begin in the middle of another.
             self._open = self._roused = self._deferring = False
@@ -344,16 +350,16 @@ class Writer(Outbox):
         """Send whatever is ready, whenever something is."""
         tasks = cast("Tasks", self._tasks)
         while True:
-            while not self._roused:
+            while not self._roused or self._sending:
                 await tasks.sleep()
             if self._flush_interval is not None and self.bytes_sent > self._heartbeat_bytes:
                 due = self._last_sent + self._flush_interval
                 while not self._hurry and self._clock() < due:
                     await tasks.sleep(due)
             self._hurry = False
+            # Leaving the block sends as well.
             if not self._sending:
                 await self._drain()
-            self._roused = self._deferring = False
 
     def _tick(self) -> float | None:
         """Send a heartbeat if it is due, end a send that takes too long, and return when to look again.
@@ -403,6 +409,15 @@ class Writer(Outbox):
 
     def _timed_out(self) -> StreamTimeout:
         return StreamTimeout(f"the client took nothing for {self._send_timeout} s (send_timeout)")
+
+
+def _asyncio_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the asyncio event loop whose task this is; None on another kind of loop."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return None
+    return task.get_loop() if task is not None else None
 
 
 async def _raise(exc: Exception) -> NoReturn:
