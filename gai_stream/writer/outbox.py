@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
-from .texts import Texts
+from collections.abc import Coroutine
+from typing import Any, NoReturn
 
-__all__ = ["Outbox"]
+from .framing import Framing
+from .texts import Texts, texts_of_messages
+
+__all__ = ["DONE", "Outbox"]
+
+
+class _Done(Coroutine[Any, Any, None]):
+    """A coroutine that is over before it began: one for all, awaited any number of times, in half a coroutine's time.
+
+    Being a Coroutine, it can be given to whatever starts tasks.
+    """
+
+    __slots__ = ()
+
+    # The iterator of an empty tuple ends at once, and no Python code runs for it.
+    __await__ = staticmethod(().__iter__)  # type: ignore[assignment]
+
+    def send(self, _value: Any, /) -> NoReturn:
+        raise StopIteration
+
+    def throw(self, exc: Any, _value: Any = None, _traceback: Any = None, /) -> NoReturn:
+        raise exc
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to close."""
+
+
+DONE = _Done()
 
 
 class Outbox:
     """Messages on their way: those framed, and behind them a run of texts that is framed in one go when it leaves.
 
-    `begun` says whether anything was put in. `_unsent` counts bytes; those of the run by a guess that is never too
-    high, and that is made good as soon as `_look` bytes are passed, by framing the run.
+    `begun` says whether anything was put in. Who sends is told by `_rouse`, once for all that leaves together;
+    `_roused` is set until it has left. `_unsent` counts bytes; those of the run by a guess that is never too high, and
+    that is made good as soon as `_look` bytes are passed, by framing the run.
     """
 
     # Slots, because CPython 3.11 is slow to find attributes of an object that has more than thirty.
@@ -19,8 +48,12 @@ class Outbox:
         "_deferring",
         "_flush_size",
         "_framed",
+        "_framing",
         "_look",
+        "_open",
         "_overhead",
+        "_plain",
+        "_roused",
         "_run",
         "_texts",
         "_unsent",
@@ -28,18 +61,77 @@ class Outbox:
         "begun",
     )
 
-    def __init__(self, flush_size: int) -> None:
+    def __init__(self, framing: Framing, flush_size: int) -> None:
         self.begun = False
+        self._framing = framing
         self._flush_size = flush_size
         self._waiting: list[bytes] = []
         self._framed = 0
         self._texts: list[str] = []
+        self._plain = texts_of_messages(framing)
         self._run: Texts | None = None
         self._overhead = 0
         self._unsent = 0
         self._look = flush_size // 4
+        self._open = False
+        self._roused = False
         # Whether a `str` message may join the run without further ado.
         self._deferring = False
+
+    def write(self, message: Any) -> Coroutine[Any, Any, None]:
+        """Write one message; await it, to wait while more than `flush_size` bytes are unsent.
+
+        Raises EncodeError (nothing of the message is written, and the stream goes on), ClosedResourceError of anyio
+        after the end, and whatever the transport raised.
+        """
+        if self._deferring and type(message) is str:
+            # Neither framed nor given a coroutine of its own: that takes longer than all the rest.
+            self._texts.append(message)
+            self._unsent = unsent = self._unsent + len(message) + self._overhead
+            return DONE if unsent < self._look else self.room()
+        if not self._roused:
+            return self._write_first(message)
+        try:
+            chunks = self._framing.feed(message)
+        except Exception as exc:  # noqa: BLE001 (raised again, where the caller awaits)
+            return _raise(exc)
+        if self._texts:
+            self._frame()
+        for chunk in chunks:
+            self.begun = True
+            self._waiting.append(chunk)
+            self._framed += len(chunk)
+        self._unsent = self._framed
+        return DONE if self._framed < self._flush_size else self.room()
+
+    def defer(self, text: str, run: Texts) -> bool:
+        """Put `text` into a run, framed as `run` says. Return whether to await `room` before the next.
+
+        Only for a Writer that has tasks. `room` also raises why nothing can be written any more.
+        """
+        if run is not self._run or not self._roused:
+            if not self._open:
+                return True
+            self.begun = True
+            if run is not self._run:
+                self._follow(run)
+            if not self._roused:
+                self._rouse()
+        self._texts.append(text)
+        self._unsent = unsent = self._unsent + len(text) + self._overhead
+        return unsent >= self._look
+
+    def _write_first(self, message: Any) -> Coroutine[Any, Any, None]:
+        """Write while nobody is about to send."""
+        raise NotImplementedError
+
+    async def room(self) -> None:
+        """Wait until less than `flush_size` bytes are unsent."""
+        raise NotImplementedError
+
+    def _rouse(self) -> None:
+        """Tell who sends that something waits."""
+        raise NotImplementedError
 
     def _append(self, chunks: list[bytes]) -> None:
         """Put in what is framed."""
@@ -51,12 +143,13 @@ class Outbox:
             self._framed += len(chunk)
         self._unsent = self._framed
 
-    def _follow(self, run: Texts | None) -> None:
+    def _follow(self, run: Texts) -> None:
         """Let the texts that are put in from now on be framed as `run` says."""
-        if self._texts:
-            self._frame()
-        self._run = run
-        self._overhead = run.overhead if run is not None else 0
+        if run is not self._run:
+            if self._texts:
+                self._frame()
+            self._run, self._overhead = run, run.overhead
+        self._deferring = run is self._plain
 
     def _frame(self) -> None:
         """Frame the run."""
@@ -81,3 +174,7 @@ class Outbox:
         self._framed -= size
         self._unsent -= size
         self._look = min(self._flush_size, self._framed + self._flush_size // 4)
+
+
+async def _raise(exc: Exception) -> NoReturn:
+    raise exc

@@ -7,13 +7,14 @@ memory for each stream, and for any event loop as a task group of anyio. The tes
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeAlias
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol, TypeAlias
 
 import anyio
 from anyio.abc import TaskGroup
+from anyio.lowlevel import current_token
 
-__all__ = ["GroupTasks", "LoopTasks", "Tasks"]
+__all__ = ["GroupTasks", "LoopTasks", "Tasks", "tasks_of_this_loop"]
 
 Work: TypeAlias = Callable[[], Awaitable[None]]
 Tick: TypeAlias = Callable[[], float | None]
@@ -23,9 +24,18 @@ _PATIENCE = 0.05
 
 
 class Tasks(Protocol):
-    """The tasks beside a block, from `enter` to `leave`. What one raises is told to `failed`, and cancels the block."""
+    """The tasks beside a block, from `enter` to `leave`. What one raises is told to `failed`, and cancels the block.
 
-    async def enter(self, start: Callable[[Tasks], None]) -> None:
+    `clock` gives the event loop's time in seconds.
+    """
+
+    clock: Callable[[], float]
+
+    def call(self, function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+        """Have `function` run in the event loop, and wait for it in this thread, which is another."""
+        ...
+
+    async def enter(self, start: Callable[[], None]) -> None:
         """Open the block, in its own task; `start` is called soon, unless the block is over by then."""
         ...
 
@@ -58,6 +68,7 @@ class LoopTasks:
     """`Tasks` of an asyncio event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, failed: Callable[[BaseException], None]) -> None:
+        self.clock = loop.time
         self._loop = loop
         self._failed = failed
         self._scope = anyio.CancelScope()
@@ -66,10 +77,13 @@ class LoopTasks:
         self._alarm: asyncio.Future[None] | None = None
         self._all_done: asyncio.Future[None] | None = None
 
-    async def enter(self, start: Callable[[Tasks], None]) -> None:
+    def call(self, function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+        asyncio.run_coroutine_threadsafe(function(*args), self._loop).result()
+
+    async def enter(self, start: Callable[[], None]) -> None:
         self._scope.__enter__()
         # In the loop's next turn: a stream that is over by then never needs tasks, which take longer than a message.
-        self._handle = self._loop.call_soon(start, self)
+        self._handle = self._loop.call_soon(start)
 
     async def leave(self, exc: BaseException | None) -> bool:
         interrupted = None
@@ -144,13 +158,18 @@ class GroupTasks:
     """`Tasks` of any event loop."""
 
     def __init__(self, failed: Callable[[BaseException], None]) -> None:
+        self.clock = anyio.current_time
         self._failed = failed
         self._group: TaskGroup = anyio.create_task_group()
         self._alarm: anyio.Event | None = None
+        self._token = current_token()
 
-    async def enter(self, start: Callable[[Tasks], None]) -> None:
+    def call(self, function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+        anyio.from_thread.run(function, *args, token=self._token)
+
+    async def enter(self, start: Callable[[], None]) -> None:
         await self._group.__aenter__()
-        start(self)
+        start()
 
     async def leave(self, exc: BaseException | None) -> bool:
         self._group.cancel_scope.cancel()
@@ -192,3 +211,12 @@ class GroupTasks:
     def wake(self) -> None:
         if self._alarm is not None:
             self._alarm.set()
+
+
+def tasks_of_this_loop(failed: Callable[[BaseException], None]) -> Tasks:
+    """Return the tasks that suit the event loop which runs."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return GroupTasks(failed)
+    return LoopTasks(task.get_loop(), failed) if task is not None else GroupTasks(failed)

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from types import TracebackType
 from typing import Any, NoReturn, Self, cast
 
 import anyio
-from anyio.lowlevel import EventLoopToken, checkpoint, current_token
+from anyio.lowlevel import checkpoint
 
 from gai_stream._options import check_bytes, check_seconds
 from gai_stream.exceptions import StreamTimeout
 from gai_stream.sse import SSEEncoder
 
-from .done import DONE
 from .framing import Framing
 from .outbox import Outbox
-from .tasks import GroupTasks, LoopTasks, Tasks
-from .texts import Texts, texts_of_messages
+from .tasks import Tasks, tasks_of_this_loop
 
 __all__ = ["Writer"]
 
@@ -63,13 +60,11 @@ class Writer(Outbox):
         for option, value in times.items():
             check_seconds(option, value)
         check_bytes("flush_size", flush_size)
-        super().__init__(flush_size)
+        super().__init__(SSEEncoder() if framing is None else framing, flush_size)
         self.bytes_sent = 0
         self.ending = False
         self.failure: BaseException | None = None
         self._send = send
-        self._framing: Framing = SSEEncoder() if framing is None else framing
-        self._plain = texts_of_messages(self._framing)
         self._heartbeat = heartbeat
         self._flush_interval = flush_interval
         self._send_timeout = send_timeout
@@ -77,18 +72,16 @@ class Writer(Outbox):
         # How long nothing may be sent: until something was, that is `hold`.
         self._silence = min(heartbeat or _NEVER, hold or _NEVER)
         self._heartbeat_bytes = 0
-        # Whether somebody is about to send what waits: the sending task, to be told so once, or who has claimed it.
-        self._roused = self._claimed = self._hurry = False
-        self._open = self._started = self._pumping = self._sending = False
+        self._claimed = self._hurry = False
+        self._started = self._pumping = self._sending = False
         self._cut = False
         self._sent_something: anyio.Event | None = None
-        self._tasks: Tasks | None = None
         self._last_sent = self._send_started = 0.0
-        # Set anew in `__aenter__`, but named here: CPython is slow to find what `__init__` does not set.
-        self._clock = cast("Any", None)
+        # Without any of these there is nothing for a task to do: each `write` sends.
+        self._alone = self._silence == _NEVER and flush_interval is None and until is None
+        # Set by `__aenter__`, but named here: CPython is slow to find what `__init__` does not set.
+        self._tasks = cast("Tasks", None)
         self._thread = 0
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._token: EventLoopToken | None = None
 
     @property
     def headers(self) -> dict[str, str]:
@@ -104,26 +97,20 @@ class Writer(Outbox):
             raise RuntimeError("a Writer writes one stream: make a new one")
         self._thread = threading.get_ident()
         self._open = True
-        tasks: Tasks
-        # Asking anyio, here which loop runs and later what time it is, takes much longer.
-        if (loop := _asyncio_loop()) is not None:
-            self._loop, self._clock, tasks = loop, loop.time, LoopTasks(loop, self._failed)
-        else:
-            self._token, self._clock, tasks = current_token(), anyio.current_time, GroupTasks(self._failed)
-        self._last_sent = self._send_started = self._clock()
-        if self._silence < _NEVER or self._flush_interval is not None or self._until is not None:
-            self._tasks = tasks
-            await tasks.enter(self._start)
+        self._tasks = tasks_of_this_loop(self._failed)
+        self._last_sent = self._send_started = self._tasks.clock()
+        if not self._alone:
+            await self._tasks.enter(self._start)
         return self
 
-    def _start(self, tasks: Tasks) -> None:
+    def _start(self) -> None:
         self._started = True
         if self._roused:
             self._rouse()
         if self._until is not None:
-            tasks.start(self._listen)
+            self._tasks.start(self._listen)
         if self._silence < _NEVER or self._send_timeout is not None:
-            tasks.watch(self._tick)
+            self._tasks.watch(self._tick)
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
@@ -146,7 +133,7 @@ class Writer(Outbox):
         self._open = self._roused = self._deferring = False
         suppressed = False
         try:
-            if self._tasks is not None:
+            if not self._alone:
                 suppressed = await self._tasks.leave(exc)
         except BaseException as error:  # noqa: BLE001 (raised again below)
             own = exc = error
@@ -164,73 +151,34 @@ class Writer(Outbox):
             raise own
         return suppressed
 
-    def write(self, message: Any) -> Coroutine[Any, Any, None]:
-        """Write one message; await it, to wait while more than `flush_size` bytes are unsent.
-
-        Raises EncodeError (nothing of the message is written, and the stream goes on), ClosedResourceError of anyio
-        after the end, and whatever the transport raised.
-        """
-        if self._deferring and type(message) is str:
-            # Neither framed nor a coroutine of its own: that takes longer than all the rest.
-            self._texts.append(message)
-            self._unsent = unsent = self._unsent + len(message) + self._overhead
-            return DONE if unsent < self._look else self.room()
+    def _write_first(self, message: Any) -> Coroutine[Any, Any, None]:
         if not self._open:
             return self._refuse()
-        try:
-            chunks = self._framing.feed(message)
-        except Exception as exc:  # noqa: BLE001 (raised again, where the caller awaits)
-            return _raise(exc)
-        if self._texts:
-            self._frame()
-        if self._roused:
-            # Most messages of a burst; the rest of what there is to do was done for the first of them.
-            for chunk in chunks:
-                self.begun = True
-                self._waiting.append(chunk)
-                self._framed += len(chunk)
-            self._unsent = self._framed
-        else:
-            self._append(chunks)
-            if self._tasks is None:
-                return self.room() if self._sending else self._drain()
-            self._rouse()
-        if self._plain is not None and not self._deferring:
+        if self._alone:
+            return self._write_alone(message)
+        self._rouse()
+        if self._plain is not None:
             self._follow(self._plain)
-            self._deferring = True
-        return DONE if self._unsent < self._flush_size else self.room()
+        return self.write(message)
 
-    def defer(self, text: str, run: Texts) -> bool:
-        """Put `text` into a run, framed as `run` says. Return whether to await `room` before the next.
-
-        Only for a Writer that has tasks. `room` also raises why nothing can be written any more.
-        """
-        if run is not self._run or not self._roused:
-            if not self._open:
-                return True
-            self.begun = True
-            if run is not self._run:
-                self._follow(run)
-                self._deferring = False
-            if not self._roused:
-                self._rouse()
-        self._texts.append(text)
-        self._unsent = unsent = self._unsent + len(text) + run.overhead
-        return unsent >= self._look
+    async def _write_alone(self, message: Any) -> None:
+        """Write and send, for want of a task that does."""
+        self._append(self._framing.feed(message))
+        await (self.room() if self._sending else self._drain())
 
     def _rouse(self) -> None:
         """Tell the sending task that something waits: once for all that leaves together, and it is there only then."""
         self._roused = True
         if self._pumping:
-            cast("Tasks", self._tasks).wake()
+            self._tasks.wake()
         elif self._started:
             self._pumping = True
-            cast("Tasks", self._tasks).start(self._pump)
+            self._tasks.start(self._pump)
 
     def claim(self) -> bool:
         """Take the sending over from the sending task, if it has nothing to do. Whoever gets it must `release` it."""
         idle = self._open and not (self._roused or self._sending) and self._flush_interval is None
-        if idle and self._tasks is not None:
+        if idle and not self._alone:
             self._roused = self._claimed = True
         return self._claimed
 
@@ -243,10 +191,7 @@ class Writer(Outbox):
         """Write one message from a thread that is not the event loop's. Block as long as `write` would wait."""
         if threading.get_ident() == self._thread:
             raise RuntimeError("write_from_thread: this is the event loop's own thread; use `await write(...)`")
-        if self._loop is not None:
-            asyncio.run_coroutine_threadsafe(self._write(message), self._loop).result()
-        else:
-            anyio.from_thread.run(self._write, message, token=self._token)
+        self._tasks.call(self._write, message)
 
     async def _write(self, message: Any) -> None:
         await self.write(message)
@@ -256,13 +201,7 @@ class Writer(Outbox):
         if not self._open:
             await self._refuse()
         self._append([self._framing.comment(text)])
-        await self._drained()
-
-    async def flush(self) -> None:
-        """Wait until everything written so far has left, without waiting for the flush interval."""
-        if not self._open:
-            await self._refuse()
-        await self._drained()
+        await self.flush()
 
     async def _refuse(self) -> NoReturn:
         """Say why nothing can be written."""
@@ -287,12 +226,17 @@ class Writer(Outbox):
             self._sent_something = anyio.Event()
         await self._sent_something.wait()
 
-    async def _drained(self) -> None:
-        """Wait until everything written so far has left; what others write meanwhile may stay."""
+    async def flush(self) -> None:
+        """Wait until everything written so far has left, without waiting for the flush interval.
+
+        What others write meanwhile may stay.
+        """
+        if not self._open:
+            await self._refuse()
         self._frame()
         end = self.bytes_sent + self._unsent
         while self.bytes_sent < end and self.failure is None:
-            if self._tasks is None and not self._sending:
+            if self._alone and not self._sending:
                 await self._drain()
             else:
                 self._urge()
@@ -301,7 +245,7 @@ class Writer(Outbox):
 
     def _urge(self) -> None:
         """Have what waits sent now, whatever the flush interval."""
-        if self._tasks is not None:
+        if not self._alone:
             self._hurry = True
             self._rouse()
 
@@ -319,15 +263,15 @@ class Writer(Outbox):
         try:
             while (self._waiting or self._texts) and self.failure is None:
                 chunk = self._take()
-                self._send_started = self._clock()
-                if self._tasks is not None or self._send_timeout is None:
+                self._send_started = self._tasks.clock()
+                if not self._alone or self._send_timeout is None:
                     await self._send(chunk)
                 else:
                     with anyio.move_on_after(self._send_timeout) as scope:
                         await self._send(chunk)
                     if scope.cancelled_caught:
                         raise self._timed_out()
-                self._last_sent = self._clock()
+                self._last_sent = self._tasks.clock()
                 self.bytes_sent += len(chunk)
                 self._forget(len(chunk))
                 if self._sent_something is not None:
@@ -348,13 +292,13 @@ class Writer(Outbox):
 
     async def _pump(self) -> None:
         """Send whatever is ready, whenever something is."""
-        tasks = cast("Tasks", self._tasks)
+        tasks, clock = self._tasks, self._tasks.clock
         while True:
             while not self._roused or self._sending:
                 await tasks.sleep()
             if self._flush_interval is not None and self.bytes_sent > self._heartbeat_bytes:
                 due = self._last_sent + self._flush_interval
-                while not self._hurry and self._clock() < due:
+                while not self._hurry and clock() < due:
                     await tasks.sleep(due)
             self._hurry = False
             # Leaving the block sends as well.
@@ -368,7 +312,7 @@ class Writer(Outbox):
         """
         limit = self._send_timeout or _NEVER
         heartbeat = self._heartbeat or _NEVER
-        now: float = self._clock()
+        now: float = self._tasks.clock()
         due = now + limit
         if self._sending:
             due = self._send_started + limit
@@ -399,7 +343,7 @@ class Writer(Outbox):
 
     def _end(self) -> None:
         self._open = self._roused = self._deferring = False
-        cast("Tasks", self._tasks).cancel()
+        self._tasks.cancel()
 
     def _failed(self, exc: BaseException) -> None:
         """Take note of what a task raised, unless it was cancelled."""
@@ -409,16 +353,3 @@ class Writer(Outbox):
 
     def _timed_out(self) -> StreamTimeout:
         return StreamTimeout(f"the client took nothing for {self._send_timeout} s (send_timeout)")
-
-
-def _asyncio_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the asyncio event loop whose task this is; None on another kind of loop."""
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:
-        return None
-    return task.get_loop() if task is not None else None
-
-
-async def _raise(exc: Exception) -> NoReturn:
-    raise exc
