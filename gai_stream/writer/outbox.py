@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from .framing import Framing
 from .texts import Texts, texts_of_messages
@@ -50,11 +50,13 @@ class Outbox:
         "_framed",
         "_framing",
         "_look",
+        "_near",
         "_open",
         "_overhead",
         "_plain",
         "_roused",
         "_run",
+        "_stride",
         "_texts",
         "_unsent",
         "_waiting",
@@ -69,10 +71,11 @@ class Outbox:
         self._framed = 0
         self._texts: list[str] = []
         self._plain = texts_of_messages(framing)
-        self._run: Texts | None = None
+        self._run = cast("Texts", None)
         self._overhead = 0
         self._unsent = 0
-        self._look = flush_size // 4
+        self._stride = self._look = flush_size // 4
+        self._near = flush_size - self._stride
         self._open = False
         self._roused = False
         # Whether a `str` message may join the run without further ado.
@@ -153,27 +156,34 @@ class Outbox:
 
     def _frame(self) -> None:
         """Frame the run."""
-        if self._run is not None and self._texts:
-            chunk = self._run.join(self._texts)
-            self._texts.clear()
-            self._waiting.append(chunk)
-            self._framed += len(chunk)
-            self._unsent = self._framed
-        self._look = min(self._flush_size, self._framed + self._flush_size // 4)
+        if self._texts:
+            self._waiting.append(self._join())
+        self._look = self._flush_size if self._framed > self._near else self._framed + self._stride
+
+    def _join(self) -> bytes:
+        """Return the run as it is framed, and begin it anew."""
+        chunk = self._run.join(self._texts)
+        self._texts.clear()
+        self._framed += len(chunk)
+        self._unsent = self._framed
+        return chunk
 
     def _take(self) -> bytes:
         """Return all that waits as one chunk. It counts as unsent until `_forget`."""
+        waiting = self._waiting
+        if not waiting:
+            return self._join() if self._texts else b""
         if self._texts:
-            self._frame()
-        chunk = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
-        self._waiting.clear()
+            waiting.append(self._join())
+        chunk = waiting[0] if len(waiting) == 1 else b"".join(waiting)
+        waiting.clear()
         return chunk
 
     def _forget(self, size: int) -> None:
         """Count `size` bytes as sent."""
         self._framed -= size
         self._unsent -= size
-        self._look = min(self._flush_size, self._framed + self._flush_size // 4)
+        self._look = self._flush_size if self._framed > self._near else self._framed + self._stride
 
 
 async def _raise(exc: Exception) -> NoReturn:

@@ -58,7 +58,7 @@ class _JSONTexts:
 
     def join(self, texts: list[str]) -> bytes:
         try:
-            body = self._between.join(map(orjson.dumps, texts))
+            body = orjson.dumps(texts[0]) if len(texts) == 1 else self._between.join(map(orjson.dumps, texts))
         except TypeError:
             # A lone surrogate, which only the long way replaces.
             body = self._between.join(map(_json.dumps, texts))
