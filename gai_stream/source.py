@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
 from contextvars import copy_context
+from types import AsyncGeneratorType
 from typing import Any
 
 import anyio
@@ -60,6 +61,11 @@ class Source:
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self._items
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing left to close: the stream is an async generator that has run to its end."""
+        return type(self._stream) is AsyncGeneratorType and self._stream.ag_frame is None
 
     async def aclose(self) -> None:
         """Close the stream, and wait until it is closed."""

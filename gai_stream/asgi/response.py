@@ -237,16 +237,16 @@ class StreamResponse(Response):
         lift, report, writer = self._lift, self._report, self._writer
         # How the texts behind a first one are framed, without being looked at one by one.
         run: Texts | None = None
-        # Items that come one by one are sent from here, each at once; those that come together leave together.
-        waits, batch = self._waits, 1
-        turn_ends = monotonic() + _TURN
+        # Items that come one by one are sent from here, each at once, and so is the very first; those that come
+        # together leave together.
+        waits, alone, together = -1, False, False
+        turn_ends = 0.0
         async for item in self._source:
-            alone = False
             if waits != self._waits:
-                alone, batch = batch == 1 and writer.claim(), 1
+                alone, together = not together and writer.claim(), False
                 turn_ends = monotonic() + _TURN
             else:
-                batch += 1
+                together = True
                 if monotonic() >= turn_ends:
                     await anyio.lowlevel.checkpoint()
                     turn_ends = monotonic() + _TURN
@@ -254,27 +254,28 @@ class StreamResponse(Response):
             if type(item) is TextDelta:
                 if not item.index and not item.refusal:
                     text = item.text
-            elif type(item) is str and lift is not None:
+            elif lift is not None:
                 text = item
-            if text and run is not None and type(text) is str:
+            if type(text) is not str or not text:
+                run = None
+                for event in (item,) if lift is None or type(item) in EVENT_TYPES else lift.feed(item):
+                    await self._write_event(event)
+            elif run is None:
+                await self._write_event(TextDelta(text))
+                run = texts_of_events(self._encoder, self._framing)
+            else:
                 if report is not None:
                     report.add(TextDelta(text))
                 if writer.defer(text, run):
                     await writer.room()
-            else:
-                if lift is None or type(item) in EVENT_TYPES:
-                    await self._write_event(item)
-                else:
-                    for lifted in lift.feed(item):
-                        await self._write_event(lifted)
-                run = texts_of_events(self._encoder, self._framing) if text else None
             if alone:
                 await writer.release()
+                alone = False
             # Only the source's own waiting counts.
             waits = self._waits
         if lift is not None:
-            for lifted in lift.finish():
-                await self._write_event(lifted)
+            for event in lift.finish():
+                await self._write_event(event)
 
     @coroutine
     def _counted(self, work: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
@@ -363,13 +364,15 @@ class StreamResponse(Response):
     async def _close(self) -> None:
         """Close the source in this, its own task, and report; no cancellation reaches that, but a clock does."""
         try:
-            with anyio.move_on_after(_CLEANUP_TIMEOUT, shield=True) as cleanup:
-                try:
-                    await (self._source or Source(self._stream)).aclose()
-                except Exception:
-                    logger.exception("the stream's own clean-up failed")
-            if cleanup.cancelled_caught:
-                logger.warning("the stream's own clean-up was cut off after %s s", _CLEANUP_TIMEOUT)
+            source = self._source or Source(self._stream)
+            if not source.over:
+                with anyio.move_on_after(_CLEANUP_TIMEOUT, shield=True) as cleanup:
+                    try:
+                        await source.aclose()
+                    except Exception:
+                        logger.exception("the stream's own clean-up failed")
+                if cleanup.cancelled_caught:
+                    logger.warning("the stream's own clean-up was cut off after %s s", _CLEANUP_TIMEOUT)
         finally:
             if self._report is not None:
                 status = self.status_code if self._started else None
