@@ -267,7 +267,7 @@ class StreamResponse(Response):
                 if report is not None:
                     report.add(TextDelta(text))
                 if writer.defer(text, run):
-                    await writer.room()
+                    await writer.room(here=True)
             if alone:
                 await writer.release()
                 alone = False

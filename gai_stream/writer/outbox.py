@@ -91,7 +91,7 @@ class Outbox:
             # Neither framed nor given a coroutine of its own: that takes longer than all the rest.
             self._texts.append(message)
             self._unsent = unsent = self._unsent + len(message) + self._overhead
-            return DONE if unsent < self._look else self.room()
+            return self.room() if unsent >= self._look and self._full() else DONE
         if not self._roused:
             return self._write_first(message)
         try:
@@ -122,13 +122,13 @@ class Outbox:
                 self._rouse()
         self._texts.append(text)
         self._unsent = unsent = self._unsent + len(text) + self._overhead
-        return unsent >= self._look
+        return unsent >= self._look and self._full()
 
     def _write_first(self, message: Any) -> Coroutine[Any, Any, None]:
         """Write while nobody is about to send."""
         raise NotImplementedError
 
-    async def room(self) -> None:
+    async def room(self, *, here: bool = False) -> None:
         """Wait until less than `flush_size` bytes are unsent."""
         raise NotImplementedError
 
@@ -153,6 +153,10 @@ class Outbox:
                 self._frame()
             self._run, self._overhead = run, run.overhead
         self._deferring = run is self._plain
+
+    def _full(self) -> bool:
+        self._frame()
+        return self._unsent >= self._flush_size
 
     def _frame(self) -> None:
         """Frame the run."""

@@ -210,15 +210,15 @@ class Writer(Outbox):
             raise RuntimeError("enter the Writer first: `async with Writer(...) as writer`")
         raise anyio.ClosedResourceError("the stream has ended: nothing can be written after its end")
 
-    async def room(self) -> None:
-        """Wait until less than `flush_size` bytes are unsent."""
+    async def room(self, *, here: bool = False) -> None:
+        """Wait until less than `flush_size` bytes are unsent. `here` has them sent from this task, if it can be."""
         if not self._open:
             await self._refuse()
         self._frame()
         if self._unsent >= self._flush_size and self._flush_interval is not None:
             self._urge()
         while self._unsent >= self._flush_size and self.failure is None:
-            await (self._drain() if self._claimed and not self._sending else self._next_send())
+            await (self._drain() if (here or self._claimed) and not self._sending else self._next_send())
         await self._check()
 
     async def _next_send(self) -> None:
