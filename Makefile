@@ -9,15 +9,15 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test check format bench bench-compare clean
 
 help: ## show the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub("%", "NAME", $$1); printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## serve the demo and print its address (ARGS="--port 9000" goes to gai-stream serve)
 	@$(PY) -m gai_stream serve $(ARGS)
 
-test: $(VENV)/.test ## run the tests (ARGS="tests/test_sse.py -k bom" goes to pytest)
+test: $(VENV)/.test $(VENV)/.bench ## run the tests (ARGS="tests/test_sse.py -k bom" goes to pytest)
 	@$(PY) -m pytest $(ARGS)
 
 check: $(VENV)/.lint ## check format, lint, types and the import contract
@@ -30,8 +30,14 @@ format: $(VENV)/.lint ## format the code and mend what the linter can mend
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-bench: $(VENV)/.bench ## run the benchmarks, print their table and write benchmarks/RESULTS.md
-	@$(PY) -m benchmarks.table $(ARGS)
+bench: $(VENV)/.bench ## run all benchmarks (under 10 minutes), print their tables and write benchmarks/RESULTS.md
+	@$(PY) -m benchmarks $(ARGS)
+
+bench-compare: $(VENV)/.bench ## tell what changed since a revision: BASE=main [SUITES="original micro"] [LOSS=10]
+	@$(PY) -m benchmarks.compare $(BASE) $(if $(SUITES),--suites $(SUITES)) $(if $(LOSS),--loss $(LOSS)) $(ARGS)
+
+bench-%: $(VENV)/.bench ## run one suite, such as bench-decode, and print its tables
+	@$(PY) -m benchmarks $* $(ARGS)
 
 clean: ## remove the environments and every cache
 	rm -rf .venv .venv-lowest .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

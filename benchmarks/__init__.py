@@ -1,5 +1,6 @@
-"""How fast the toolkit is: the original's benchmark table, measured here in units that no machine's speed changes.
+"""How fast the toolkit is: suites that measure it, beside the original's figures and beside others, on any machine.
 
-`rows` is what is measured, `original` what it is compared with; `runner` measures it, `report` writes it down, `table`
-is the command and `test_rows` the same for pytest-benchmark; `server` is what the HTTP rows talk to.
+`python -m benchmarks` runs the suites (`suites` has their order; each is a module or package of its name), `report` and
+`charts` write down what they give (`result`), and `compare` tells two versions of the package apart. `runner` measures
+whatever needs no server, beside a unit that every machine has; `load` and `peers` are what the server suites share.
 """

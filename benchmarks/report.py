@@ -1,26 +1,72 @@
-"""What is written down: the table for the terminal, `RESULTS.md` for readers, and the raw numbers for programs."""
+"""What is written down: tables for the terminal, RESULTS.md and its charts for readers, every number for programs."""
 
 from __future__ import annotations
 
-import json
 import os
 import platform
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from statistics import median
-from typing import Any
 
-from benchmarks.runner import Measurement
+import msgspec
 
-__all__ = ["RAW", "RESULTS", "as_markdown", "as_raw", "as_text", "circumstances"]
+from benchmarks import charts
+from benchmarks.result import Figure, Outcome, Table, Tell
+from benchmarks.runner import CONDITIONS
 
-RESULTS = Path(__file__).parent / "RESULTS.md"
-RAW = Path(__file__).parents[1] / ".benchmarks" / "results.json"
+__all__ = [
+    "CHARTS",
+    "NOTES",
+    "RAW",
+    "RESULTS",
+    "FullRun",
+    "MeasuredSuite",
+    "Tell",
+    "as_markdown",
+    "as_text",
+    "circumstances",
+    "load_run",
+    "read_notes",
+    "save_run",
+    "write",
+]
 
-_LIBRARIES = ("anyio", "httptools", "msgspec", "orjson", "starlette", "uvicorn", "uvloop")
-_HEADS = ("row", "ours, units", "middle half", "original, units", "ours / original", "ours, time")
+_HERE = Path(__file__).parent
+RESULTS = _HERE / "RESULTS.md"
+CHARTS = _HERE / "charts"
+NOTES = _HERE / "notes.md"
+RAW = _HERE.parent / ".benchmarks" / "results.json"
+
+_LIBRARIES = (
+    *("anyio", "anthropic", "fastapi", "granian", "h11", "httptools", "httpx", "httpx-sse", "httpx2", "hypercorn"),
+    *("jsonlines", "litestar", "msgspec", "openai", "orjson", "sse-starlette", "sseclient-py", "starlette", "uvicorn"),
+    "uvloop",
+)
+
+
+@dataclass(frozen=True)
+class MeasuredSuite:
+    """One suite's outcome, and the seconds that it took."""
+
+    name: str
+    about: str
+    seconds: float
+    outcome: Outcome
+
+    def aimed(self) -> Iterator[tuple[Table, Figure]]:
+        """Yield the figures that have an aim, each with its table."""
+        return ((table, figure) for table in self.outcome.tables for figure in table.figures if figure.aim)
+
+
+@dataclass(frozen=True)
+class FullRun:
+    """A run of all suites, and where and with what it was made."""
+
+    circumstances: dict[str, str]
+    suites: tuple[MeasuredSuite, ...]
 
 
 def circumstances() -> dict[str, str]:
@@ -28,7 +74,7 @@ def circumstances() -> dict[str, str]:
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "machine": f"{_processor()}, {os.cpu_count()} logical cores, {platform.system()} {platform.machine()}",
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "Python": f"{platform.python_implementation()} {platform.python_version()}",
         "libraries": ", ".join(f"{name} {_version(name)}" for name in _LIBRARIES),
     }
 
@@ -49,105 +95,147 @@ def _version(library: str) -> str:
         return "(missing)"
 
 
-def _cells(measurement: Measurement) -> tuple[str, ...]:
-    low, high = measurement.quartiles_units
-    return (
-        measurement.row.name,
-        _figure(measurement.median_units),
-        f"{_figure(low)} to {_figure(high)}",
-        _figure(measurement.row.original),
-        f"{measurement.ratio:.2f}",
-        _time(median(measurement.nanoseconds)),
+def save_run(run: FullRun) -> None:
+    """Keep every number of a run, as JSON."""
+    RAW.parent.mkdir(exist_ok=True)
+    RAW.write_bytes(msgspec.json.encode(run) + b"\n")
+
+
+def load_run() -> FullRun:
+    """Return the last run that was kept."""
+    return msgspec.json.decode(RAW.read_bytes(), type=FullRun)
+
+
+def write(run: FullRun) -> None:
+    """Write RESULTS.md and its charts."""
+    CHARTS.mkdir(exist_ok=True)
+    drawn = {chart.name: charts.draw(chart) for suite in run.suites for chart in suite.outcome.charts}
+    for old in CHARTS.glob("*.svg"):
+        if old.stem not in drawn:
+            old.unlink()
+    for name, picture in drawn.items():
+        (CHARTS / f"{name}.svg").write_text(picture, encoding="utf-8")
+    notes = read_notes(NOTES.read_text(encoding="utf-8")) if NOTES.exists() else {}
+    RESULTS.write_text(as_markdown(run, notes), encoding="utf-8")
+
+
+def read_notes(text: str) -> dict[str, str]:
+    """Return the sections of notes.md: what stands below each `## suite/key`."""
+    parts = re.split(r"^## +(\S+) *$", text, flags=re.MULTILINE)
+    return {key: body.strip() for key, body in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+# Tables
+
+
+def _grid(table: Table) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return a table's heads and rows, without the columns that nobody needs."""
+    units = {figure.unit for figure in table.figures}
+    unit = units.pop() if len(units) == 1 else None
+    spread = any(figure.low != figure.high for figure in table.figures)
+    aims = any(figure.aim for figure in table.figures)
+    notes = any(figure.note for figure in table.figures)
+    heads = ["row", *table.columns, "value" if unit is None else unit or "value"]
+    heads += ["middle half"] * spread + ["aim", "met"] * aims + ["note"] * notes
+    rows = []
+    for figure in table.figures:
+        value = _number(figure.value)
+        cells = [figure.name, *figure.more, f"{value} {figure.unit}".strip() if unit is None else value]
+        if spread:
+            cells.append(f"{_number(figure.low)} to {_number(figure.high)}" if figure.low != figure.high else "")
+        if aims:
+            sign = "" if figure.aim is None else ">=" if figure.aim.at_least else "<="
+            cells.append(f"{sign} {figure.aim.limit:,g}" if figure.aim else "")
+            cells.append(("yes" if figure.aim.met(figure.value) else "NO") if figure.aim else "")
+        rows.append((*cells, *([figure.note] if notes else [])))
+    return tuple(heads), rows
+
+
+def _number(value: float) -> str:
+    """Write three digits that mean something."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:#.3g}".rstrip(".")
+
+
+def as_text(suite: MeasuredSuite) -> str:
+    """Return a suite's tables for a terminal."""
+    lines = [f"== {suite.name}: {suite.about}"]
+    for table in suite.outcome.tables:
+        heads, rows = _grid(table)
+        widths = [max(len(line[column]) for line in (heads, *rows)) for column in range(len(heads))]
+        lines += ["", table.title, ""]
+        lines += [_justified(line, widths, "note" in heads) for line in (heads, *rows)]
+    return "\n".join([*lines, "", f"{suite.name} took {suite.seconds:.0f} s", ""])
+
+
+def _justified(line: tuple[str, ...], widths: list[int], has_note: bool) -> str:
+    left = {0, len(line) - 1} if has_note else {0}
+    cells = zip(line, widths, strict=True)
+    return "  ".join(
+        text.ljust(width) if column in left else text.rjust(width) for column, (text, width) in enumerate(cells)
+    ).rstrip()
+
+
+def _markdown_table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    rule = ("---", *("---" if head == "note" else "---:" for head in heads[1:]))
+    return "\n".join(
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in (heads, rule, *rows)
     )
 
 
-def _figure(value: float) -> str:
-    """Write three digits that mean something."""
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+# RESULTS.md
 
 
-def _time(nanoseconds: float) -> str:
-    for unit, size in (("ms", 1e6), ("us", 1e3)):
-        if nanoseconds >= size:
-            return f"{nanoseconds / size:.3g} {unit}"
-    return f"{nanoseconds:.3g} ns"
-
-
-def as_text(measurements: Sequence[Measurement], units: Sequence[float]) -> str:
-    """Return the table for a terminal."""
-    lines = [_HEADS, *map(_cells, measurements)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADS))]
-    text = [
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
+def as_markdown(run: FullRun, notes: Mapping[str, str]) -> str:
+    """Return the text of RESULTS.md. `notes` is what their writers have to say about rows, by `suite/key`."""
+    parts = [
+        "# Benchmarks",
+        "Written by `make bench`; run it again, and this page says what your machine says. What is said about rows "
+        "that miss their aim is kept in [notes.md](notes.md).",
+        _summary(run),
+        "## How it is measured",
+        f"{CONDITIONS} Where a suite measures in another way, it says so.",
+        *(_section(suite, notes) for suite in run.suites),
+        "## Where and with what",
+        _markdown_table(("", ""), run.circumstances.items()),
     ]
-    return "\n".join([*text, "", f"one unit took {_time(median(units))} (median of {len(units)})"])
+    return "\n\n".join(parts) + "\n"
 
 
-def as_markdown(
-    measurements: Sequence[Measurement], variants: Sequence[Measurement], units: Sequence[float], rounds: int
-) -> str:
-    """Return the text of RESULTS.md."""
-    facts = circumstances()
-    rows = [*measurements, *variants]
-    return f"""# Benchmarks
-
-Written by `make bench`; run it again, and this page says what your machine says.
-
-## The original's table
-
-One unit is one `orjson.dumps({{"type": "text", "content": "benchmark"}})`, the dict made beforehand, in a tight loop:
-here {_time(median(units))}. The original is written in Go; its figures were taken beside the same unit. At 1.00 and
-below we are as fast.
-
-{_table(measurements)}
-
-Other readings of a row:
-
-{_table(variants)}
-
-Figures are medians of {rounds} rounds, and the middle half of the rounds lies between the two under "middle half". In
-each round every row runs for a slice of some milliseconds with the unit right before and right after it, and its ratio
-is to the mean of those two. The clock on the wall measures the HTTP rows and the units beside them; all others, which
-wait for nothing, are measured in CPU time, so that what else the machine does stays out. Warmed up before; garbage
-collector on with Python's own thresholds, each slice starting with nothing to collect; rows without HTTP run on
-asyncio's own event loop.
-
-## What each row measures
-
-{"".join(f"- **{row.row.name}.** There: {row.row.there} Here: {row.row.here}" + chr(10) for row in rows)}
-## Where and with what
-
-| | |
-|---|---|
-| date | {facts["date"]} |
-| machine | {facts["machine"]} |
-| Python | {facts["python"]} |
-| libraries | {facts["libraries"]} |
-"""
+def _misses(figure: Figure) -> bool:
+    return figure.aim is not None and not figure.aim.met(figure.value)
 
 
-def _table(measurements: Sequence[Measurement]) -> str:
-    lines = [_HEADS, ("---", *["---:"] * (len(_HEADS) - 1)), *map(_cells, measurements)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def _summary(run: FullRun) -> str:
+    aimed = [(suite, table, figure) for suite in run.suites for table, figure in suite.aimed()]
+    missed = [
+        f"- [{suite.name}](#{suite.name}), {table.title}: {figure.name}"
+        for suite, table, figure in aimed
+        if _misses(figure)
+    ]
+    said = f"{len(aimed) - len(missed)} of {len(aimed)} aims are met."
+    return "\n".join([f"{said} Not met:", "", *missed]) if missed else said
 
 
-def as_raw(measurements: Sequence[Measurement], units: Sequence[float]) -> str:
-    """Return every number, as JSON."""
-    raw: dict[str, Any] = {
-        **circumstances(),
-        "unit_ns": [round(value, 2) for value in units],
-        "rows": {
-            measurement.row.key: {
-                "name": measurement.row.name,
-                "original_units": measurement.row.original,
-                "units": [round(value, 4) for value in measurement.units],
-                "ns": [round(value, 1) for value in measurement.nanoseconds],
-            }
-            for measurement in measurements
-        },
-    }
-    return json.dumps(raw) + "\n"
+def _section(suite: MeasuredSuite, notes: Mapping[str, str]) -> str:
+    parts = [f"## {suite.name}", suite.about]
+    parts += (f"![{chart.title}](charts/{chart.name}.svg)" for chart in suite.outcome.charts)
+    for table in suite.outcome.tables:
+        parts += (
+            f"### {table.title}",
+            _markdown_table(*_grid(table)),
+            *_explained(suite.name, table, notes),
+            table.about,
+        )
+    return "\n\n".join(part for part in parts if part)
+
+
+def _explained(suite: str, table: Table, notes: Mapping[str, str]) -> Iterator[str]:
+    """Yield what is said about the rows of a table, and which of those that miss their aim nobody has explained."""
+    unexplained = []
+    for figure in table.figures:
+        if (note := notes.get(f"{suite}/{figure.key}")) is not None:
+            yield f"**{figure.name}.** {note}"
+        elif _misses(figure):
+            unexplained.append(figure.name)
+    if unexplained:
+        yield f"**Not explained yet, though the aim is missed:** {'; '.join(unexplained)}."

@@ -1,4 +1,4 @@
-"""What is measured: one function for each row, and the unit.
+"""What the rows of the original's table measure: one function for each.
 
 Each opens a context that gives a function `run(times)`: it does the row's work that many times and returns the last
 result. Where the work ends in a transport, every chunk that would leave is handed to `take`, for a test to see.
@@ -11,8 +11,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-import orjson
-
+from benchmarks.runner import Run
 from benchmarks.server import Client, serving
 from gai_stream import _json, ndjson_response, sse_response
 from gai_stream.dialects import gai_v1
@@ -24,7 +23,6 @@ from gai_stream.sse import ServerSentEvent, SSEEncoder
 from gai_stream.writer import Writer
 
 __all__ = [
-    "Run",
     "compact_form",
     "http_ndjson",
     "http_sse",
@@ -39,19 +37,9 @@ __all__ = [
     "sse_stream_waiting",
     "sse_writer",
     "sse_writer_named",
-    "unit",
 ]
 
-Run = Callable[[int], Any]
 Take = Callable[[bytes], object]
-
-
-def unit(times: int) -> None:
-    """Do what everything is measured in, `times` times: write one small dict as JSON, in a tight loop."""
-    dumps = orjson.dumps
-    value = {"type": "text", "content": "benchmark"}
-    for _ in range(times):
-        dumps(value)
 
 
 def _drop(chunk: bytes) -> None:

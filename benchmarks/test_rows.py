@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.original import ROWS, VARIANTS, Row
-from benchmarks.rows import unit
-from benchmarks.runner import time_slice
+from benchmarks.runner import time_slice, unit
 
 ROUNDS = 30
 UNIT_REPEATS = 20_000
@@ -32,6 +31,7 @@ def test_row(benchmark: Any, row: Row) -> None:
 
     benchmark.extra_info["times_in_a_round"] = row.repeats
     with row.open() as run:
+        assert row.repeats is not None
         run(row.repeats)
         benchmark.pedantic(run, setup=the_unit_first, rounds=ROUNDS)
     # Nothing was timed under --benchmark-disable.

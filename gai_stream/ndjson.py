@@ -271,8 +271,7 @@ class NDJSONEncoder:
     `default` turns values that JSON does not know into ones it does; `dumps` replaces the whole writer. `compact=False`
     puts a space after each `,` and `:`, for reading along. `timestamp=True` adds the Unix time in seconds to
     objects, under "timestamp". `heartbeat` is what `Writer` sends when nothing else was.
-
-    `plain` says whether it writes a message without a `dumps`, `default`, time or space of its own, and has not ended.
+    `plain` says that none of these but `heartbeat` is in use, and that it has not ended.
     """
 
     media_type = "application/x-ndjson"

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import platform
-import re
-import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # The installed package need not be the checkout, and only the checkout has benchmarks.
 sys.path.append(str(ROOT))
 
-from benchmarks import report, rows, runner, table  # noqa: E402
+from benchmarks import runner  # noqa: E402
 from benchmarks.original import ROWS, VARIANTS, Row  # noqa: E402
 from gai_stream.dialects.gai import GaiDecoder  # noqa: E402
 from gai_stream.dialects.gai_v1 import parse  # noqa: E402
@@ -56,7 +53,7 @@ def result(key: str, times: int = 1) -> Any:
 def written(key: str, times: int) -> bytes:
     """What a row's Writer sends."""
     chunks: list[bytes] = []
-    opened: Callable[..., AbstractContextManager[rows.Run]] = row(key).open
+    opened: Callable[..., AbstractContextManager[runner.Run]] = row(key).open
     with opened(chunks.append) as run:
         run(times)
     return b"".join(chunks)
@@ -102,7 +99,7 @@ def test_every_row_says_what_it_measures() -> None:
 def test_the_unit_is_the_one_of_the_design(monkeypatch: pytest.MonkeyPatch) -> None:
     values: list[object] = []
     monkeypatch.setattr(orjson, "dumps", values.append)
-    rows.unit(3)
+    runner.unit(3)
     assert values == [{"type": "text", "content": "benchmark"}] * 3
 
 
@@ -153,51 +150,72 @@ def test_parsing_gives_the_event() -> None:
     assert result("parse") == TextDelta("Hello")
 
 
-def a_row(name: str, original: float) -> Row:
-    """A row without work."""
-    return Row(name, name, original, 1, rows.parse, "there", "here")
+# How it is measured
 
 
-def test_a_row_s_figure_is_the_median_of_its_ratios_to_the_unit() -> None:
-    measurement = runner.Measurement(a_row("x", 2.0), [100.0, 120.0, 500.0], [4.0, 5.0, 20.0])
-    assert (measurement.median_units, measurement.quartiles_units, measurement.ratio) == (5.0, (4.5, 12.5), 2.5)
+def work(key: str, run: Callable[[int], Any], **options: Any) -> runner.Work:
+    """Work that is done by `run`."""
+    return runner.Work(key, key, 3, lambda: nullcontext(run), **options)
 
 
-def test_each_slice_of_a_row_stands_between_two_of_the_unit() -> None:
-    told: list[int] = []
-    measurements, units = runner.measure([row("parse"), row("compact_form")], 2, told.append)
-    assert [measurement.row.key for measurement in measurements] == ["parse", "compact_form"]
-    assert all(len(measurement.units) == len(measurement.nanoseconds) == 2 for measurement in measurements)
-    assert len(units) == 8
-    assert told == [1, 2]
+def test_each_slice_of_a_work_stands_between_two_of_the_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(runner, "unit", lambda times: done.append("unit"))
+    works = [work("a", lambda times: done.append(f"a {times}")), work("b", lambda times: done.append(f"b {times}"))]
+    told: list[str] = []
+    measured = runner.measure(works, 2, told.append)
+    assert done[-12:] == ["unit", "a 3", "unit", "unit", "b 3", "unit"] * 2
+    assert [*measured.of] == ["a", "b"]
+    assert all(len(one.units) == len(one.nanoseconds) == 2 for one in measured.of.values())
+    assert len(measured.unit_ns) == 8
+    assert told == ["round 1 of 2", "round 2 of 2"]
 
 
-def test_the_table_has_our_units_the_original_s_and_their_ratio() -> None:
-    measurement = runner.Measurement(a_row("a row", 1675.0), [2.5e5, 2.5e5], [3350.0, 3350.0])
-    head, line, _, last = report.as_text([measurement], [60.0]).splitlines()
-    assert re.split(" {2,}", head)[0] == "row"
-    assert re.split(" {2,}", line) == ["a row", "3,350", "3,350 to 3,350", "1,675", "2.00", "250 us"]
-    assert last == "one unit took 60 ns (median of 1)"
+def test_a_work_s_units_are_to_the_mean_of_the_two_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    slices = iter([2.0, 300.0, 4.0])
+    monkeypatch.setattr(runner, "time_slice", lambda *arguments: next(slices))
+    measured = runner.measure([work("a", lambda times: None, per=10)], 1, lambda text: None)
+    assert (measured.of["a"].nanoseconds, measured.of["a"].units) == ([30.0], [10.0])
+    assert measured.unit_ns == [2.0, 4.0]
+    assert measured.unit_text == "One unit took 3 ns."
 
 
-def test_the_page_names_no_host_and_no_path() -> None:
-    measurement = runner.Measurement(a_row("a row", 1.0), [60.0], [1.0])
-    page = report.as_markdown([measurement], [measurement], [60.0], 1)
-    assert "| a row | 1 | 1 to 1 | 1 | 1.00 | 60 ns |" in page
-    assert str(ROOT) not in page
-    assert platform.node() not in page
+def test_two_works_are_compared_round_by_round() -> None:
+    ours = runner.Measurement(work("a", len), [1.0, 2.0, 8.0])
+    assert runner.Measurement(work("b", len), [2.0, 6.0, 32.0]).ratios(ours) == [2.0, 3.0, 4.0]
 
 
-def test_a_row_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        table.main(["nothing"])
-    assert "no such row: nothing" in capsys.readouterr().err
+def test_a_work_without_repeats_is_done_as_often_as_fills_a_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    slices: list[int] = []
+
+    def time_slice(run: runner.Run, repeats: int, clock: Callable[[], int]) -> float:
+        slices.append(repeats)
+        return 1000.0
+
+    monkeypatch.setattr(runner, "time_slice", time_slice)
+    runner.measure([runner.Work("a", "a", None, lambda: nullcontext(lambda times: None))], 1, lambda text: None)
+    # 5 ms of 1 us each, between two units.
+    assert slices[-2] == 5000
 
 
-def test_the_command_measures_the_rows_that_are_asked_for_and_writes_no_page() -> None:
-    before = report.RESULTS.read_bytes()
-    command = [sys.executable, "-m", "benchmarks.table", "parse", "--rounds", "1"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "parse one normalised event" in done.stdout
-    assert "compact form" not in done.stdout
-    assert report.RESULTS.read_bytes() == before
+def test_a_work_that_fails_is_an_error_and_in_a_comparison_left_out() -> None:
+    def fail(times: int) -> None:
+        raise LookupError("no such thing")
+
+    works = [work("bad", fail), work("good", lambda times: None)]
+    with pytest.raises(LookupError):
+        runner.measure(works, 1, lambda text: None)
+    left_out: dict[str, str] = {}
+    token = runner.LEFT_OUT.set(left_out)
+    try:
+        assert [*runner.measure(works, 1, lambda text: None).of] == ["good"]
+    finally:
+        runner.LEFT_OUT.reset(token)
+    assert left_out == {"bad": "LookupError: no such thing"}
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "text"), [(59.94, "59.9 ns"), (1_234.0, "1.23 us"), (5_000_000, "5 ms"), (2.5e9, "2.5 s")]
+)
+def test_a_time_is_written_in_the_unit_that_suits_it(nanoseconds: float, text: str) -> None:
+    assert runner.as_time(nanoseconds) == text

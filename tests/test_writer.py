@@ -449,6 +449,8 @@ async def test_a_writer_is_entered_once_and_before_writing() -> None:
     writer = Writer(Wire().send)
     with pytest.raises(RuntimeError, match="enter the Writer first"):
         await writer.write("x")
+    with pytest.raises(RuntimeError, match="enter the Writer first"):
+        writer.write_from_thread("x")
     async with writer:
         pass
     with pytest.raises(RuntimeError, match="make a new one"):

@@ -53,6 +53,8 @@ def check_headers(headers: Mapping[str, str] | None) -> RawHeaders:
 
 def merge(raw: RawHeaders, defaults: Mapping[bytes, bytes]) -> RawHeaders:
     """Return `raw` with the defaults that it lacks. Of a default's name only the last value stays; `vary` is joined."""
+    if not raw:
+        return list(defaults.items())
     last = {name.lower(): value for name, value in raw}
     merged = [(name, value) for name, value in raw if name.lower() not in defaults]
     for name, value in defaults.items():

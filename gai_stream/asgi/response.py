@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Awaitable, Coroutine, Generator, Iterable, Mapping
-from time import monotonic
-from types import coroutine
+from collections.abc import AsyncIterable, Awaitable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 import anyio
@@ -17,15 +16,15 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gai_stream._options import check_seconds
 from gai_stream.compression import Compressor, compressor, negotiate
-from gai_stream.events import EVENT_TYPES, Failure, TextDelta
-from gai_stream.exceptions import ProviderError, StreamTimeout
+from gai_stream.exceptions import StreamTimeout
 from gai_stream.source import Lift, Source, check_stream
 from gai_stream.transform import Transform
-from gai_stream.writer import Framing, Texts, Writer, texts_of_events
+from gai_stream.writer import Framing, Writer, stream_headers
 
 from .errors import ErrorAnswer, answer, as_failure, single
 from .headers import CORS, CORSRule, RawHeaders, check_headers, header, merge
 from .negotiation import last_event_id
+from .pull import Pull
 from .report import OnEnd, Reason, Report
 
 __all__ = ["StreamResponse"]
@@ -34,9 +33,6 @@ logger = logging.getLogger("gai_stream")
 
 _CLEANUP_TIMEOUT = 30.0
 """Seconds that a stream's own clean-up may take once its client is served or gone."""
-
-_TURN = 0.005
-"""Seconds that a stream which never waits may hold the event loop: without a pause no disconnect is ever seen."""
 
 
 class _ClientGone(Exception):
@@ -48,6 +44,11 @@ def _gone(what: str, exc: Exception) -> _ClientGone:
     if not isinstance(exc, OSError | anyio.BrokenResourceError | anyio.ClosedResourceError):
         logger.warning("the server's `%s` failed, which ends the stream", what, exc_info=exc)
     return _ClientGone()
+
+
+@lru_cache(16)
+def _encoded(media_type: str) -> dict[bytes, bytes]:
+    return {name.encode(): value.encode() for name, value in stream_headers(media_type).items()}
 
 
 def _cancelled(exc: BaseException) -> bool:
@@ -99,7 +100,6 @@ class StreamResponse(Response):
         self._stream = stream
         self._framing = framing
         self._encoder = encoder
-        self._lift = lift
         self._refusal = refusal
         self._cors = CORSRule(cors)
         self._compress = compress
@@ -117,17 +117,16 @@ class StreamResponse(Response):
         self._media_type = media_type
         self._vary = vary
         self._report = Report(on_end) if on_end is not None else None
+        self._pull = Pull(self._writer, framing, encoder, lift, self._report)
         self._source: Source | None = None
         self._scope: Scope = {}
         # Set anew by `__call__`, but named here: CPython is slow to find what `__init__` does not set.
         self._receive: Receive = cast("Any", None)
         self._server_send: Send = cast("Any", None)
         self._compressor: Compressor | None = None
-        self._waits = 0
         self._started = self._ended = False
         self._reason: Reason = "cancelled"
         self._error: BaseException | None = None
-        self._failed = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -188,13 +187,14 @@ class StreamResponse(Response):
                 await self._in_time(self._transport(b""))
             async with writer:
                 try:
-                    await self._counted(self._pull())
+                    self._source = Source(self._stream)
+                    await self._pull(self._source)
                 except (Exception, asyncio.CancelledError) as exc:
                     if exc is writer.failure or _cancelled(exc):
                         raise
                     self._error = single(exc)
                     if writer.begun or self._started:
-                        await self._write_event(as_failure(exc))
+                        await self._pull.write(as_failure(exc))
                     else:
                         refusal = answer(exc)
                 else:
@@ -222,7 +222,7 @@ class StreamResponse(Response):
         if empty:
             # Nothing is left of what the client asked to go on with: this tells an EventSource to stay away.
             await self._answer(204, {b"cache-control": b"no-store", **self._cors.headers(self._scope)})
-        self._reason = "error" if self._failed else "complete"
+        self._reason = "error" if self._pull.failed else "complete"
 
     async def _in_time(self, sending: Awaitable[None]) -> None:
         """Send what does not go through the Writer, which times all else."""
@@ -230,80 +230,6 @@ class StreamResponse(Response):
             await sending
         if scope.cancelled_caught:
             raise StreamTimeout(f"the client took nothing for {self._send_timeout} s (send_timeout)")
-
-    async def _pull(self) -> None:
-        """Pull the source dry, and write what it yields."""
-        self._source = Source(self._stream)
-        lift, report, writer = self._lift, self._report, self._writer
-        # How the texts behind a first one are framed, without being looked at one by one.
-        run: Texts | None = None
-        # Items that come one by one are sent from here, each at once, and so is the very first; those that come
-        # together leave together.
-        waits, alone, together = -1, False, False
-        turn_ends = 0.0
-        async for item in self._source:
-            if waits != self._waits:
-                alone, together = not together and writer.claim(), False
-                turn_ends = monotonic() + _TURN
-            else:
-                together = True
-                if monotonic() >= turn_ends:
-                    await anyio.lowlevel.checkpoint()
-                    turn_ends = monotonic() + _TURN
-            text = None
-            if type(item) is TextDelta:
-                if not item.index and not item.refusal:
-                    text = item.text
-            elif lift is not None:
-                text = item
-            if type(text) is not str or not text:
-                run = None
-                for event in (item,) if lift is None or type(item) in EVENT_TYPES else lift.feed(item):
-                    await self._write_event(event)
-            elif run is None:
-                await self._write_event(TextDelta(text))
-                run = texts_of_events(self._encoder, self._framing)
-            else:
-                if report is not None:
-                    report.add(TextDelta(text))
-                if writer.defer(text, run):
-                    await writer.room(here=True)
-            if alone:
-                await writer.release()
-                alone = False
-            # Only the source's own waiting counts.
-            waits = self._waits
-        if lift is not None:
-            for event in lift.finish():
-                await self._write_event(event)
-
-    @coroutine
-    def _counted(self, work: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
-        """Await `work`, and count how often it waits: whether an item had to be waited for, nothing else tells."""
-        try:
-            waits_for = work.send(None)
-            while True:
-                self._waits += 1
-                try:
-                    value = yield waits_for
-                except BaseException as exc:  # noqa: BLE001 (passed on)
-                    waits_for = work.throw(exc)
-                else:
-                    waits_for = work.send(value)
-        except StopIteration:
-            return
-
-    async def _write_event(self, item: Any) -> None:
-        if self._report is not None:
-            self._report.add(item)
-        if type(item) not in EVENT_TYPES:
-            await self._writer.write(item)
-            return
-        if type(item) is Failure and not self._writer.begun and not self._started:
-            raise ProviderError(item.code, item.message, None, item.temporary, item.retry_after)
-        self._failed = self._failed or type(item) is Failure
-        for message in self._encoder.feed(item):
-            await self._writer.write(message)
 
     async def _transport(self, chunk: bytes) -> None:
         first = not self._started
@@ -325,9 +251,8 @@ class StreamResponse(Response):
             raise _gone("send", exc) from exc
 
     async def _send_start(self) -> None:
-        self._started = True
-        headers = {name.encode(): value.encode() for name, value in self._writer.headers.items()}
-        headers |= self._cors.headers(self._scope)
+        self._started = self._pull.opened = True
+        headers = {**_encoded(self._framing.media_type), **self._cors.headers(self._scope)}
         if self._media_type is not None:
             headers[b"content-type"] = self._media_type.encode()
         vary = [self._vary.encode() if self._vary is not None else None, headers.get(b"vary")]

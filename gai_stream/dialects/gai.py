@@ -153,6 +153,8 @@ def event_fields(event: Event) -> dict[str, Any]:
 
 def _documented(event: Event) -> tuple[str, dict[str, Any]]:
     """Return an event's tag and fields: those that the documented form always has, and those that say something."""
+    if isinstance(event, Done):
+        return "done", {"finished": event.finished}
     fields = event_fields(event)
     tag = fields.pop("type")
     for field, value in _ABSENT.get(tag, {}).items():
@@ -173,8 +175,6 @@ def _documented(event: Event) -> tuple[str, dict[str, Any]]:
             fields = {"safety": fields}
         case Finish():
             fields.setdefault("usage", None)
-        case Done(finished=finished):
-            fields["finished"] = finished
         case _:
             assert_never(event)
     return tag, fields

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from gai_stream.transform import Transform
 
-__all__ = ["Framing"]
+__all__ = ["Framing", "stream_headers"]
 
 
 class Framing(Transform[Any, bytes], Protocol):
@@ -22,3 +22,12 @@ class Framing(Transform[Any, bytes], Protocol):
     def comment(self, text: str) -> bytes:
         """Return `text` in a form that clients skip."""
         ...
+
+
+def stream_headers(media_type: str) -> dict[str, str]:
+    """Return the response headers that a stream needs: no cache keeps it, and no proxy holds it back."""
+    return {
+        "content-type": media_type,
+        "cache-control": "no-cache, no-store, must-revalidate, no-transform",
+        "x-accel-buffering": "no",
+    }

@@ -78,7 +78,10 @@ class LoopTasks:
         self._all_done: asyncio.Future[None] | None = None
 
     def call(self, function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
-        asyncio.run_coroutine_threadsafe(function(*args), self._loop).result()
+        async def run() -> None:
+            await function(*args)
+
+        asyncio.run_coroutine_threadsafe(run(), self._loop).result()
 
     async def enter(self, start: Callable[[], None]) -> None:
         self._scope.__enter__()
@@ -132,8 +135,13 @@ class LoopTasks:
                 raise
 
     def watch(self, tick: Tick) -> None:
-        due = tick()
-        self._handle = None if due is None else self._loop.call_at(due, self.watch, tick)
+        try:
+            due = tick()
+        except Exception as exc:  # noqa: BLE001 (told to the block)
+            self._failed(exc)
+            self.cancel()
+        else:
+            self._handle = None if due is None else self._loop.call_at(due, self.watch, tick)
 
     def cancel(self) -> None:
         self._scope.cancel()

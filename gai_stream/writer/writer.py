@@ -14,7 +14,7 @@ from gai_stream._options import check_bytes, check_seconds
 from gai_stream.exceptions import StreamTimeout
 from gai_stream.sse import SSEEncoder
 
-from .framing import Framing
+from .framing import Framing, stream_headers
 from .outbox import Outbox
 from .tasks import Tasks, tasks_of_this_loop
 
@@ -22,6 +22,7 @@ __all__ = ["Writer"]
 
 # Longer than any stream lives, and short enough for every event loop's clock.
 _NEVER = 86400.0 * 365
+_NOT_ENTERED = "enter the Writer first: `async with Writer(...) as writer`"
 
 
 class Writer(Outbox):
@@ -56,9 +57,10 @@ class Writer(Outbox):
         hold: float | None = None,
         until: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
-        times = {"heartbeat": heartbeat, "flush_interval": flush_interval, "send_timeout": send_timeout, "hold": hold}
-        for option, value in times.items():
-            check_seconds(option, value)
+        check_seconds("heartbeat", heartbeat)
+        check_seconds("flush_interval", flush_interval)
+        check_seconds("send_timeout", send_timeout)
+        check_seconds("hold", hold)
         check_bytes("flush_size", flush_size)
         super().__init__(SSEEncoder() if framing is None else framing, flush_size)
         self.bytes_sent = 0
@@ -72,9 +74,7 @@ class Writer(Outbox):
         # How long nothing may be sent: until something was, that is `hold`.
         self._silence = min(heartbeat or _NEVER, hold or _NEVER)
         self._heartbeat_bytes = 0
-        self._claimed = self._hurry = False
-        self._started = self._pumping = self._sending = False
-        self._cut = False
+        self._claimed = self._hurry = self._started = self._pumping = self._sending = self._cut = False
         self._sent_something: anyio.Event | None = None
         self._last_sent = self._send_started = 0.0
         # Without any of these there is nothing for a task to do: each `write` sends.
@@ -86,11 +86,7 @@ class Writer(Outbox):
     @property
     def headers(self) -> dict[str, str]:
         """The response headers that this stream needs, whatever HTTP library sends them."""
-        return {
-            "content-type": self._framing.media_type,
-            "cache-control": "no-cache, no-store, must-revalidate, no-transform",
-            "x-accel-buffering": "no",
-        }
+        return stream_headers(self._framing.media_type)
 
     async def __aenter__(self) -> Self:
         if self._thread:
@@ -104,6 +100,7 @@ class Writer(Outbox):
         return self
 
     def _start(self) -> None:
+        """Start what is needed from the first turn of the event loop on."""
         self._started = True
         if self._roused:
             self._rouse()
@@ -124,8 +121,7 @@ class Writer(Outbox):
                 self._open = self._roused = self._deferring = False
                 while self._sending:
                     await self._next_send()
-                if self.failure is not None:
-                    await self._check()
+                await self._check()
                 self.ending = exc is None
                 await self._drain()
         except BaseException as error:  # noqa: BLE001 (raised again below, once the tasks have ended)
@@ -177,8 +173,8 @@ class Writer(Outbox):
 
     def claim(self) -> bool:
         """Take the sending over from the sending task, if it has nothing to do. Whoever gets it must `release` it."""
-        idle = self._open and not (self._roused or self._sending) and self._flush_interval is None
-        if idle and not self._alone:
+        busy = self._roused or self._sending or self._alone or self._flush_interval is not None
+        if self._open and not busy:
             self._roused = self._claimed = True
         return self._claimed
 
@@ -189,12 +185,11 @@ class Writer(Outbox):
 
     def write_from_thread(self, message: Any) -> None:
         """Write one message from a thread that is not the event loop's. Block as long as `write` would wait."""
+        if not self._thread:
+            raise RuntimeError(_NOT_ENTERED)
         if threading.get_ident() == self._thread:
             raise RuntimeError("write_from_thread: this is the event loop's own thread; use `await write(...)`")
-        self._tasks.call(self._write, message)
-
-    async def _write(self, message: Any) -> None:
-        await self.write(message)
+        self._tasks.call(self.write, message)
 
     async def comment(self, text: str) -> None:
         """Write text that clients skip. Raises EncodeError where the framing has no comments, or for several lines."""
@@ -207,7 +202,7 @@ class Writer(Outbox):
         """Say why nothing can be written."""
         await self._check()
         if not self._thread:
-            raise RuntimeError("enter the Writer first: `async with Writer(...) as writer`")
+            raise RuntimeError(_NOT_ENTERED)
         raise anyio.ClosedResourceError("the stream has ended: nothing can be written after its end")
 
     async def room(self, *, here: bool = False) -> None:
