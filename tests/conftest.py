@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import trio.testing
 
+from gai_stream.writer.tasks import GroupTasks
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 IN_CI = os.environ.get("CI", "") not in ("", "0", "false")
 
@@ -23,6 +25,13 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
     if request.param == "trio-clock":
         return "trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}
     return request.param
+
+
+@pytest.fixture(params=["plain tasks", "task group"])
+def tasks_of_either_kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a test hold with a Writer's tasks that suit the event loop, and with their slow twin, which suits any."""
+    if request.param == "task group":
+        monkeypatch.setattr("gai_stream.writer.writer.tasks_of_this_loop", GroupTasks)
 
 
 @pytest.fixture(scope="session")

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import math
 import threading
+from collections.abc import Coroutine
 from itertools import count
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
+import sniffio
 from anyio import get_running_tasks
 from anyio import sleep as virtual_sleep
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gai_stream.exceptions import EncodeError, StreamTimeout
 from gai_stream.ndjson import NDJSONEncoder
 from gai_stream.sse import ServerSentEvent, SSEDecoder, SSEEncoder
 from gai_stream.writer import Writer
+from gai_stream.writer.outbox import DONE
+from gai_stream.writer.texts import texts_of_messages
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("tasks_of_either_kind")]
+
 
 virtual_clock = pytest.mark.parametrize("anyio_backend", ["trio-clock"], indirect=True)
 
@@ -585,3 +593,162 @@ async def test_the_first_message_does_not_wait_for_the_interval_behind_a_heartbe
         await virtual_sleep(5)
     assert wire.chunks == [b": keep-alive\n", b"data: first\n\n", b"data: second\n\n"]
     assert wire.times == pytest.approx([2, 3, 8])
+
+
+async def test_messages_keep_the_order_in_which_write_was_called() -> None:
+    """A text that joins a run and a value that is framed at once: neither overtakes the other."""
+    wire = Wire()
+    async with Writer(wire.send) as writer:
+        await writer.write("0")
+        writes = [writer.write(number if number % 3 else str(number)) for number in range(1, 10)]
+        for write in reversed(writes):
+            await write
+    assert wire.bytes == b"".join(b"data: %d\n\n" % number for number in range(10))
+
+
+async def test_write_can_be_given_to_whatever_starts_tasks() -> None:
+    wire = Wire()
+    async with Writer(wire.send) as writer:
+        async with anyio.create_task_group() as tasks:
+            for number in range(5):
+                tasks.start_soon(writer.write, str(number))
+        if asyncio_runs():
+            await asyncio.gather(*(writer.write(str(number)) for number in range(5, 10)))
+            await asyncio.create_task(writer.write("10"))
+    numbers = sorted(int(message.data) for message in SSEDecoder().feed(wire.bytes))
+    assert numbers == list(range(11 if asyncio_runs() else 5))
+
+
+def asyncio_runs() -> bool:
+    return sniffio.current_async_library() == "asyncio"
+
+
+def test_a_write_with_nothing_to_wait_for_is_a_coroutine_that_is_over() -> None:
+    with pytest.raises(StopIteration):
+        DONE.send(None)
+    with pytest.raises(KeyError):
+        DONE.throw(KeyError())
+    DONE.close()
+    assert isinstance(DONE, Coroutine)
+
+
+@given(st.lists(st.text(alphabet="a\n\r\u2028\ud800é語:", max_size=8), min_size=1, max_size=8))
+def test_a_run_of_texts_is_framed_as_each_by_itself_is(texts: list[str]) -> None:
+    assert SSEEncoder().feed_texts(texts) == b"".join(block for text in texts for block in SSEEncoder().feed(text))
+    run = texts_of_messages(SSEEncoder())
+    assert run is not None
+    for text in texts:
+        assert len(run.join([text])) >= len(text) + run.overhead or "\ud800" in text or "\r" in text
+
+
+@pytest.mark.parametrize("make", [lambda: SSEEncoder(ids=count(1)), lambda: SSEEncoder(retry=1), NDJSONEncoder])
+async def test_texts_that_the_framing_must_see_one_by_one_are_no_run(make: Any) -> None:
+    framing = make()
+    assert texts_of_messages(framing) is None
+    wire = Wire()
+    async with Writer(wire.send, framing) as writer:
+        for number in range(3):
+            await writer.write(str(number))
+    assert len(wire.bytes.split(b"\n")) >= 4
+
+
+@pytest.mark.parametrize("flush_size", [1, 10, 100, 16384])
+async def test_runs_of_texts_hold_to_flush_size(flush_size: int) -> None:
+    """What is not framed yet is counted too: neither short texts nor wide characters pile up."""
+    wire = Wire()
+    longest = 0
+
+    async def send(chunk: bytes) -> None:
+        nonlocal longest
+        longest = max(longest, len(chunk))
+        await wire.send(chunk)
+
+    texts = ["", "語" * 7, "x", "x" * 300] * 300
+    async with Writer(send, flush_size=flush_size) as writer:
+        for text in texts:
+            await writer.write(text)
+    assert [message.data for message in SSEDecoder().feed(wire.bytes)] == texts
+    # A message may be cut from none, and of a run up to a quarter of `flush_size` characters may be wider than a byte.
+    assert longest <= 2 * flush_size + 310
+
+
+async def test_a_task_that_mistakes_its_cancellation_for_something_else_ends_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gai_stream.writer.tasks._PATIENCE", 0.01)
+    mistakes = 0
+
+    async def until() -> None:
+        nonlocal mistakes
+        while mistakes < 2:
+            try:
+                await anyio.sleep_forever()
+            except anyio.get_cancelled_exc_class():
+                mistakes += 1
+
+    with anyio.fail_after(10):
+        async with Writer(Wire().send, until=until) as writer:
+            await writer.write("x")
+            await settle()
+    assert mistakes == 2
+
+
+async def test_nobody_leaves_before_the_tasks_have() -> None:
+    """A cancellation that arrives while leaving waits for them: what they sent would come after the end."""
+    ended = False
+
+    async def until() -> None:
+        nonlocal ended
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await settle()
+            ended = True
+
+    with anyio.CancelScope() as scope:
+        async with Writer(Wire().send, until=until) as writer:
+            await writer.write("x")
+            await settle()
+            scope.cancel()
+    assert ended
+
+
+@virtual_clock
+async def test_an_error_of_the_heartbeat_ends_the_stream_as_itself() -> None:
+    class Broken(SSEEncoder):
+        @property
+        def heartbeat(self) -> bytes:
+            raise KeyError("heartbeat")
+
+        @heartbeat.setter
+        def heartbeat(self, value: bytes) -> None:
+            pass
+
+    with pytest.raises(KeyError, match="heartbeat"):
+        async with Writer(Wire().send, Broken(), heartbeat=1.0):
+            await anyio.sleep_forever()
+
+
+async def test_a_timer_that_fails_ends_the_stream_on_every_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    def tick(writer: Writer) -> None:
+        raise KeyError("tick")
+
+    monkeypatch.setattr(Writer, "_tick", tick)
+    with pytest.raises(KeyError, match="tick"):
+        async with Writer(Wire().send):
+            await anyio.sleep_forever()
+
+
+async def test_an_error_in_the_block_outlives_a_transport_that_fails_while_the_tasks_end() -> None:
+    async def until() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            raise KeyError("until")
+
+    with pytest.raises(ValueError, match="mine"):
+        async with Writer(Wire().send, until=until) as writer:
+            await writer.write("x")
+            await settle()
+            raise ValueError("mine")

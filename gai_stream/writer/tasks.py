@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 import anyio
@@ -20,7 +21,7 @@ Work: TypeAlias = Callable[[], Awaitable[None]]
 Tick: TypeAlias = Callable[[], float | None]
 
 # Seconds until a task that was cancelled, and goes on, is cancelled again.
-_PATIENCE = 0.05
+_PATIENCE = 1.0
 
 
 class Tasks(Protocol):
@@ -76,6 +77,7 @@ class LoopTasks:
         self._handle: asyncio.Handle | None = None
         self._alarm: asyncio.Future[None] | None = None
         self._all_done: asyncio.Future[None] | None = None
+        self._again: asyncio.Handle | None = None
 
     def call(self, function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
         async def run() -> None:
@@ -92,28 +94,29 @@ class LoopTasks:
         interrupted = None
         if self._handle is not None:
             self._handle.cancel()
+        if self._tasks:
+            self._cancel_tasks()
         while self._tasks:
-            # Again and again, as anyio does it: a task may have mistaken the first one for something of its own.
-            for task in self._tasks:
-                task.cancel()
             self._all_done = self._loop.create_future()
-            again = self._loop.call_later(_PATIENCE, self._give_up_waiting)
             try:
                 await self._all_done
             except asyncio.CancelledError as cancelled:
                 # Nobody may leave before the tasks have: what they send would come after the end.
                 interrupted = cancelled
-            finally:
-                again.cancel()
-        exc = interrupted or exc
-        caught = bool(self._scope.__exit__(type(exc) if exc is not None else None, exc, None))
+        if self._again is not None:
+            self._again.cancel()
+        news = interrupted or exc
+        caught = bool(self._scope.__exit__(type(news) if news is not None else None, news, None))
         if interrupted is not None and not caught:
             raise interrupted
-        return caught
+        return caught and isinstance(exc, asyncio.CancelledError)
 
-    def _give_up_waiting(self) -> None:
-        if self._all_done is not None and not self._all_done.done():
-            self._all_done.set_result(None)
+    def _cancel_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        # And again: a task may have mistaken this cancellation for something of its own. But not soon: one that cleans
+        # up under a shield of anyio's has no shield against this.
+        self._again = self._loop.call_later(_PATIENCE, self._cancel_tasks)
 
     def start(self, work: Work) -> None:
         task = self._loop.create_task(self._run(work))
@@ -122,8 +125,8 @@ class LoopTasks:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.remove(task)
-        if not self._tasks:
-            self._give_up_waiting()
+        if not self._tasks and self._all_done is not None and not self._all_done.done():
+            self._all_done.set_result(None)
 
     async def _run(self, work: Work) -> None:
         try:
@@ -200,7 +203,7 @@ class GroupTasks:
                 raise
 
     def watch(self, tick: Tick) -> None:
-        self._group.start_soon(self._watch, tick)
+        self.start(partial(self._watch, tick))
 
     async def _watch(self, tick: Tick) -> None:
         due = tick()

@@ -10,6 +10,11 @@ import pytest
 from gai_stream.testing import ASGIClient
 
 
+@pytest.fixture(autouse=True)
+def tasks(tasks_of_either_kind: None) -> None:
+    """Have every test hold with either kind."""
+
+
 @pytest.fixture
 def serve() -> Callable[..., Awaitable[Any]]:
     """Return the whole response to one request."""
