@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from statistics import median
 
 from benchmarks import rows
+from benchmarks.compiled import compiled_writer
 from benchmarks.result import Aim, Chart, Figure, Outcome, Table, Tell, figure
 from benchmarks.runner import Measurement, Work, as_time, measure
 
-__all__ = ["ROWS", "VARIANTS", "Row", "run"]
+__all__ = ["ROWS", "VARIANTS", "Row", "compiled_rows", "run"]
 
 
 @dataclass(frozen=True)
@@ -196,10 +198,37 @@ _ABOUT = (
 )
 
 
+_WRITER_ROWS = (rows.sse_writer, rows.ndjson_writer)
+
+_COMPILED = (
+    "The rows of the Writer with its outbox compiled, as a wheel has it that was built with "
+    "`HATCH_BUILD_HOOK_ENABLE_CUSTOM=1`; all other rows, and all other tables, are without."
+)
+
+
+def compiled_rows() -> list[Row]:
+    """Return the rows of the Writer once more, for the compiled one; none where nobody compiled it."""
+    writer_type = compiled_writer()
+    if writer_type is None:
+        return []
+    return [
+        replace(
+            row,
+            key=f"{row.key}_compiled",
+            name=f"{row.name} (compiled)",
+            open=partial(row.open, writer_type=writer_type),
+        )
+        for row in ROWS
+        if row.open in _WRITER_ROWS
+    ]
+
+
 def run(rounds: int | None, tell: Tell) -> Outcome:
     """Measure all rows, in 100 rounds unless told otherwise."""
     rounds = rounds or 100
-    measured = measure([*ROWS, *VARIANTS], rounds, tell)
+    compiled = compiled_rows()
+    measured = measure([*compiled, *ROWS, *VARIANTS], rounds, tell)
+    with_compiled = [_figure(row, measured.of[row.key]) for row in compiled if row.key in measured.of]
     figures = [_figure(row, measured.of[row.key]) for row in ROWS if row.key in measured.of]
     variants = [_figure(row, measured.of[row.key], aimed=False) for row in VARIANTS if row.key in measured.of]
     about = f"{measured.unit_text} {rounds} rounds. {_ABOUT}"
@@ -207,6 +236,7 @@ def run(rounds: int | None, tell: Tell) -> Outcome:
     return Outcome(
         (
             Table("The original's table", f"{about}\n\n{_explained(ROWS)}", tuple(figures), columns),
+            *([Table("With the compiled part", _COMPILED, tuple(with_compiled), columns)] if with_compiled else []),
             Table("Other readings of a row", _explained(VARIANTS), tuple(variants), columns),
         ),
         (

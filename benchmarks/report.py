@@ -16,6 +16,7 @@ import msgspec
 from benchmarks import charts
 from benchmarks.result import Figure, Outcome, Table, Tell
 from benchmarks.runner import CONDITIONS
+from gai_stream.writer import COMPILED
 
 __all__ = [
     "CHARTS",
@@ -75,6 +76,7 @@ def circumstances() -> dict[str, str]:
         "date": datetime.now(UTC).date().isoformat(),
         "machine": f"{_processor()}, {os.cpu_count()} logical cores, {platform.system()} {platform.machine()}",
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
+        "gai_stream": "compiled" if COMPILED else "interpreted, but for the rows that say so",
         "libraries": ", ".join(f"{name} {_version(name)}" for name in _LIBRARIES),
     }
 

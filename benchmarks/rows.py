@@ -53,14 +53,14 @@ def _in_a_loop(work: Callable[[int], Coroutine[Any, Any, Any]]) -> Iterator[Run]
         yield lambda times: runner.run(work(times))
 
 
-def sse_writer(take: Take = _drop) -> AbstractContextManager[Run]:
+def sse_writer(take: Take = _drop, writer_type: type[Writer] = Writer) -> AbstractContextManager[Run]:
     """Write data through one open Writer."""
 
     async def send(chunk: bytes) -> None:
         take(chunk)
 
     async def work(times: int) -> None:
-        async with Writer(send, SSEEncoder()) as writer:
+        async with writer_type(send, SSEEncoder()) as writer:
             for _ in range(times):
                 await writer.write('{"text":"benchmark"}')
 
@@ -81,7 +81,7 @@ def sse_writer_named(take: Take = _drop) -> AbstractContextManager[Run]:
     return _in_a_loop(work)
 
 
-def ndjson_writer(take: Take = _drop) -> AbstractContextManager[Run]:
+def ndjson_writer(take: Take = _drop, writer_type: type[Writer] = Writer) -> AbstractContextManager[Run]:
     """Write values through one open Writer."""
     value = {"type": "text", "content": "benchmark"}
 
@@ -89,7 +89,7 @@ def ndjson_writer(take: Take = _drop) -> AbstractContextManager[Run]:
         take(chunk)
 
     async def work(times: int) -> None:
-        async with Writer(send, NDJSONEncoder()) as writer:
+        async with writer_type(send, NDJSONEncoder()) as writer:
             for _ in range(times):
                 await writer.write(value)
 

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT))
 
 from benchmarks import runner  # noqa: E402
-from benchmarks.original import ROWS, VARIANTS, Row  # noqa: E402
+from benchmarks.compiled import compiled_writer  # noqa: E402
+from benchmarks.original import ROWS, VARIANTS, Row, compiled_rows  # noqa: E402
 from gai_stream.dialects.gai import GaiDecoder  # noqa: E402
 from gai_stream.dialects.gai_v1 import parse  # noqa: E402
 from gai_stream.events import Done, TextDelta  # noqa: E402
 from gai_stream.ndjson import NDJSONDecoder  # noqa: E402
 from gai_stream.sse import ServerSentEvent, SSEDecoder  # noqa: E402
+from gai_stream.writer import outbox  # noqa: E402
 
 ORIGINAL = {
     "SSE Writer, one event": 1.67,
@@ -41,7 +44,7 @@ HUNDRED = [*[TextDelta("Benchmark text")] * 100, Done()]
 
 def row(key: str) -> Row:
     """The row of that key."""
-    return next(row for row in (*ROWS, *VARIANTS) if row.key == key)
+    return next(row for row in (*ROWS, *VARIANTS, *compiled_rows()) if row.key == key)
 
 
 def result(key: str, times: int = 1) -> Any:
@@ -115,6 +118,22 @@ def test_the_sse_writers_write_every_event(times: int) -> None:
 def test_the_ndjson_writer_writes_every_value(times: int) -> None:
     values = NDJSONDecoder().feed(written("ndjson_writer", times))
     assert values == [{"type": "text", "content": "benchmark"}] * times
+
+
+def test_the_compiled_writers_write_the_same() -> None:
+    """Where they were built, as `.ci/run` does before."""
+    for row in compiled_rows():
+        assert written(row.key, 2000) == written(row.key.removesuffix("_compiled"), 2000)
+
+
+def test_a_writer_that_is_not_compiled_from_this_source_is_left_out(tmp_path: Path) -> None:
+    source, older = tmp_path / "source", tmp_path / "older"
+    source.mkdir()
+    older.mkdir()
+    source.joinpath("outbox.py").write_bytes(Path(outbox.__file__).read_bytes())
+    older.joinpath("outbox.py").write_bytes(b"# older")
+    older.joinpath(f"outbox{EXTENSION_SUFFIXES[0]}").write_bytes(b"")
+    assert [*map(compiled_writer, (tmp_path, source, older))] == [None] * 3
 
 
 def test_the_streams_have_a_hundred_events_and_their_end() -> None:

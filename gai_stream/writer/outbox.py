@@ -1,26 +1,38 @@
-"""What is written and not yet sent: in order, each message whole. No clock, no I/O."""
+"""What is written and not yet sent: in order, each message whole. No clock, no I/O.
+
+The one file that may be compiled, by Cython, as outbox.pxd says: a wheel that was asked for it has both.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any, NoReturn, cast
+import sys
+from collections.abc import Coroutine, Generator
+from typing import Any, NoReturn, Self, cast
 
 from .framing import Framing
 from .texts import Texts, texts_of_messages
 
-__all__ = ["DONE", "Outbox"]
+__all__ = ["COMPILED", "DONE", "Outbox"]
+
+COMPILED = not __file__.endswith((".py", ".pyc"))
 
 
-class _Done(Coroutine[Any, Any, None]):
+class _Done:
     """A coroutine that is over before it began: one for all, awaited any number of times, in half a coroutine's time.
 
-    Being a Coroutine, it can be given to whatever starts tasks.
+    It has all that a `Coroutine` has, and so is one to whatever starts tasks; deriving from that cannot be compiled.
     """
 
     __slots__ = ()
 
-    # The iterator of an empty tuple ends at once, and no Python code runs for it.
-    __await__ = staticmethod(().__iter__)  # type: ignore[assignment]
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> NoReturn:
+        raise StopIteration
 
     def send(self, _value: Any, /) -> NoReturn:
         raise StopIteration
@@ -32,19 +44,24 @@ class _Done(Coroutine[Any, Any, None]):
         """Do nothing: there is nothing to close."""
 
 
-DONE = _Done()
+if not COMPILED:
+    # The iterator of an empty tuple ends at once, and no Python code runs for it.
+    _Done.__await__ = staticmethod(().__iter__)  # type: ignore[assignment, method-assign]
+
+DONE: Coroutine[Any, Any, None] = _Done()
 
 
 class Outbox:
     """Messages on their way: those framed, and behind them a run of texts that is framed in one go when it leaves.
 
-    `begun` says whether anything was put in. Who sends is told by `_rouse`, once for all that leaves together;
-    `_roused` is set until it has left. `_unsent` counts bytes; those of the run by a guess that is never too high, and
-    that is made good as soon as `_look` bytes are passed, by framing the run.
+    Who sends is told by `_rouse`, once for all that leaves together; `_roused` is set until it has left. `_unsent`
+    counts bytes; those of the run by a guess that is never too high, and that is made good as soon as `_look` bytes
+    are passed, by framing the run.
     """
 
     # Slots, because CPython 3.11 is slow to find attributes of an object that has more than thirty.
     __slots__ = (
+        "_begun",
         "_deferring",
         "_flush_size",
         "_framed",
@@ -60,11 +77,12 @@ class Outbox:
         "_texts",
         "_unsent",
         "_waiting",
-        "begun",
     )
 
     def __init__(self, framing: Framing, flush_size: int) -> None:
-        self.begun = False
+        # Compiled, sizes are C's; and none can be larger.
+        flush_size = min(flush_size, sys.maxsize)
+        self._begun = False
         self._framing = framing
         self._flush_size = flush_size
         self._waiting: list[bytes] = []
@@ -80,6 +98,11 @@ class Outbox:
         self._roused = False
         # Whether a `str` message may join the run without further ado.
         self._deferring = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was put in."""
+        return self._begun or bool(self._texts)
 
     def write(self, message: Any) -> Coroutine[Any, Any, None]:
         """Write one message; await it, to wait while more than `flush_size` bytes are unsent.
@@ -101,7 +124,7 @@ class Outbox:
         if self._texts:
             self._frame()
         for chunk in chunks:
-            self.begun = True
+            self._begun = True
             self._waiting.append(chunk)
             self._framed += len(chunk)
         self._unsent = self._framed
@@ -115,7 +138,6 @@ class Outbox:
         if run is not self._run or not self._roused:
             if not self._open:
                 return True
-            self.begun = True
             if run is not self._run:
                 self._follow(run)
             if not self._roused:
@@ -141,7 +163,7 @@ class Outbox:
         if self._texts:
             self._frame()
         for chunk in chunks:
-            self.begun = True
+            self._begun = True
             self._waiting.append(chunk)
             self._framed += len(chunk)
         self._unsent = self._framed
@@ -166,6 +188,7 @@ class Outbox:
 
     def _join(self) -> bytes:
         """Return the run as it is framed, and begin it anew."""
+        self._begun = True
         chunk = self._run.join(self._texts)
         self._texts.clear()
         self._framed += len(chunk)

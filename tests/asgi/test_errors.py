@@ -162,6 +162,16 @@ async def test_a_reconnect_with_nothing_left_to_get_is_204(serve: Any) -> None:
     assert (await serve(sse_response(["more"]), headers={"Last-Event-ID": "7"})).status == 200
 
 
+async def test_text_that_waits_for_the_flush_interval_is_output_too(serve: Any) -> None:
+    """Its response has begun, though nothing has left yet."""
+    options: dict[str, Any] = {"encoder": None, "flush_interval": 60.0}
+    response = await serve(sse_response(["a"], **options), headers={"Last-Event-ID": "7"})
+    assert (response.status, response.content) == (200, b"data: a\n\n")
+    response = await serve(sse_response(failing_source(["a"], KeyError("x")), **options))
+    assert response.status == 200
+    assert response.content.startswith(b"data: a\n\nevent: error\n")
+
+
 @pytest.mark.parametrize("status", [204, 304])
 async def test_a_status_that_has_no_body_gets_none(serve: Any, status: int) -> None:
     from starlette.exceptions import HTTPException
