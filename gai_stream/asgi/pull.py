@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Generator
+from collections.abc import Awaitable, Coroutine, Generator
 from time import monotonic
 from types import coroutine
 from typing import Any
@@ -47,9 +47,9 @@ class Pull:
         self._report = report
         self._waits = 0
 
-    async def __call__(self, source: Source) -> None:
+    def __call__(self, source: Source) -> Awaitable[None]:
         """Write everything."""
-        await self._counted(self._pull(source))
+        return self._counted(self._pull(source))
 
     async def _pull(self, source: Source) -> None:
         lift, report, writer = self._lift, self._report, self._writer
