@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gai_stream import events, ndjson
+from gai_stream import events
 from gai_stream.exceptions import EncodeError
 from gai_stream.ndjson import NDJSONDecoder, NDJSONEncoder
 
@@ -68,7 +68,7 @@ class TestEncoder:
         assert NDJSONEncoder(compact=False).feed(message) == [line]
 
     def test_timestamp_adds_unix_seconds_to_objects(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(ndjson, "time", lambda: 1705311000.9)
+        monkeypatch.setattr("gai_stream.ndjson.encoder.time", lambda: 1705311000.9)
         encoder = NDJSONEncoder(timestamp=True)
         assert encoder.feed({"text": "a", "type": "x"}) == [b'{"text":"a","timestamp":1705311000,"type":"x"}\n']
         assert encoder.feed({"type": "x", "text": "a"}) == [b'{"type":"x","text":"a","timestamp":1705311000}\n']

@@ -270,6 +270,19 @@ def test_every_cut_gives_what_the_slow_reader_gives(stream: tuple[bytes, list[by
     assert read(chunks, NDJSONDecoder(max_line_size=limit)) == read_slowly(data, limit)
 
 
+WHOLE_LINES = st.lists(
+    st.sampled_from([b"1", b'{"a":1}', b" 2\r", b"", b"\r", b"[3]", b"x", b"[4", b"5]", b"12345", BOM]),
+    min_size=1,
+    max_size=4,
+).map(lambda lines: b"".join(line + b"\n" for line in lines))
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.lists(WHOLE_LINES | LINES, max_size=10), st.sampled_from([None, 4, 10, 64]))
+def test_chunks_of_whole_lines_give_what_the_slow_reader_gives(chunks: list[bytes], limit: int | None) -> None:
+    assert read(chunks, NDJSONDecoder(max_line_size=limit)) == read_slowly(b"".join(chunks), limit)
+
+
 @settings(max_examples=1000, deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=6), st.booleans())
 def test_random_bytes_raise_only_documented_errors(chunks: list[bytes], exact_ints: bool) -> None:

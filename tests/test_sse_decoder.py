@@ -71,6 +71,15 @@ def test_id_of_an_unfinished_event_stays_unknown() -> None:
     assert decoder.last_event_id == "1"
 
 
+@pytest.mark.parametrize("line", [b"retry: 10", b"id: 1\nretry: 10", b"data: a\nretry: 10", b"event: x\nretry: 10"])
+def test_retry_is_known_at_its_line_end_whatever_stands_before_it(line: bytes) -> None:
+    decoder = SSEDecoder()
+    decoder.feed(b"data: a\n\n" + line)
+    assert decoder.reconnection_time is None
+    decoder.feed(b"\n")
+    assert decoder.reconnection_time == 10
+
+
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, lambda data: memoryview(data)[::1]])
 def test_chunk_is_anything_like_bytes(kind: Callable[[bytes], Any]) -> None:
     assert SSEDecoder().feed(kind(b"data: a\n\n")) == [ServerSentEvent("a")]
@@ -164,6 +173,29 @@ def test_what_on_ignored_raises_waits_for_the_messages_before_it() -> None:
         decoder.feed(b"data: c\n\n")
     with pytest.raises(KeyError, match="boom"):
         decoder.finish()
+
+
+def test_ignored_line_is_told_at_its_line_end_in_the_middle_of_an_event() -> None:
+    seen: list[bytes] = []
+    decoder = SSEDecoder(on_ignored=seen.append)
+    decoder.feed(b"data: a\n\nid: 1\nevent: x\nerror: b")
+    assert seen == []
+    decoder.feed(b"ad\n")
+    assert seen == [b"error: bad"]
+
+
+@pytest.mark.parametrize("chunk", [b"data: b\n\nboom\n\ndata: c\n\n", b"boom\n\n", b"boom\ndata: c\n\n"])
+def test_what_on_ignored_raises_in_a_chunk_of_whole_events_ends_the_decoder(chunk: bytes) -> None:
+    def refuse(line: bytes) -> None:
+        raise KeyError(line)
+
+    decoder = SSEDecoder(on_ignored=refuse)
+    assert decoder.feed(b"data: a\n\n") == [ServerSentEvent("a")]
+    if chunk.startswith(b"data"):
+        assert decoder.feed(chunk) == [ServerSentEvent("b")]
+    for again in (chunk, b"data: d\n\n", b""):
+        with pytest.raises(KeyError, match="boom"):
+            decoder.feed(again)
 
 
 def test_on_ignored_must_be_a_function() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from gai_stream.exceptions import LimitExceeded
 from gai_stream.sse import ServerSentEvent, SSEDecoder
+from gai_stream.sse.lines import LineReader
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -59,6 +60,20 @@ def test_default_limit_is_one_mebibyte() -> None:
     assert len(decode(b"data:" + b"x" * (MIB - 5) + b"\n\n")) == 1
     with pytest.raises(LimitExceeded):
         decode(b"data:" + b"x" * (MIB - 4) + b"\n\n")
+
+
+@pytest.mark.parametrize("limit", [256 * KIB, 256 * KIB + 1, 256 * KIB + 100, 264 * KIB, 300 * KIB])
+@pytest.mark.parametrize("first", [6, 50, 101, 8 * KIB, 8 * KIB + 1, 250 * KIB])
+def test_event_of_a_few_large_chunks_is_measured_to_the_byte(limit: int, first: int) -> None:
+    for size, fits in ((limit, True), (limit + 1, False)):
+        event = b"data: " + b"x" * (size - 6) + b"\n\n"
+        decoder = SSEDecoder(max_event_size=limit)
+        assert decoder.feed(b"data: a\n\n" + event[:first]) == [ServerSentEvent("a")]
+        if fits:
+            assert [len(message.data) for message in decoder.feed(event[first:])] == [size - 6]
+        else:
+            with pytest.raises(LimitExceeded):
+                decoder.feed(event[first:])
 
 
 def test_no_limit() -> None:
@@ -295,6 +310,8 @@ def cut(stream: bytes, size: int) -> Iterator[bytes]:
         pytest.param(lambda size: cut(b"data: 12345\r\n" * (size // 13), 7), id="crlf_data_lines_in_7_byte_chunks"),
         pytest.param(lambda size: cut(b": ping\n" * (size // 7), 64), id="comments_in_64_byte_chunks"),
         pytest.param(lambda size: cut(b"data: a\n\n" * (size // 9), 64), id="events_in_64_byte_chunks"),
+        pytest.param(lambda size: cut(b"id: 1\n" * (size // 6), 5), id="ids_in_5_byte_chunks"),
+        pytest.param(lambda size: cut(b"event: x\ndata: a\n\n" * (size // 18), 5), id="typed_events_in_5_byte_chunks"),
         pytest.param(lambda size: cut(b"retry: 1" + b"0" * size + b"\n", 4096), id="one_retry_in_4_kib_chunks"),
     ],
 )
@@ -308,15 +325,14 @@ def test_work_is_linear_in_the_bytes_fed(stream: Callable[[int], Iterator[bytes]
 def test_work_would_not_be_linear_with_a_copy_at_each_chunk() -> None:
     """Show that the measure above can fail."""
 
-    class Copying(SSEDecoder):
-        def _hold(self, rest: bytes, out: list[ServerSentEvent]) -> None:
-            self._partial = self._partial + rest
+    def hold(self: LineReader, rest: bytes, _: list[ServerSentEvent]) -> None:
+        self._partial = self._partial + rest
 
-    original = SSEDecoder._hold
-    SSEDecoder._hold = Copying._hold  # type: ignore[method-assign]
+    original = LineReader._hold
+    LineReader._hold = hold  # type: ignore[method-assign]
     try:
         _, allocated = work(cut(b"data: " + b"x" * 32 * KIB, 64))
         _, more_allocated = work(cut(b"data: " + b"x" * 8 * 32 * KIB, 64))
     finally:
-        SSEDecoder._hold = original  # type: ignore[method-assign]
+        LineReader._hold = original  # type: ignore[method-assign]
     assert more_allocated > 8 * allocated * 3

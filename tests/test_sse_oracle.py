@@ -185,7 +185,7 @@ streams = st.lists(st.sampled_from(FRAGMENTS) | st.binary(max_size=3), max_size=
 cuts = st.lists(st.integers(1, 9) | st.integers(10, 200), max_size=30)
 options = st.fixed_dictionaries(
     {
-        "limit": st.none() | st.integers(1, 40),
+        "limit": st.none() | st.integers(1, 40) | st.integers(2**18 + 1, 2**18 + 40),
         "policy": st.sampled_from(["raise", "skip", "truncate"]),
         "comments": st.booleans(),
         "told": st.booleans(),
@@ -211,6 +211,67 @@ def decode_like(obvious_options: dict[str, Any], chunks: list[bytes]) -> Seen:
         comments=obvious_options["comments"],
         told=obvious_options["told"],
     )
+
+
+BLOCKS = [
+    *(
+        b"data: a\n\n",
+        b"data: b\n\n",
+        b"data:c\n\n",
+        b"data:  d\n\n",
+        b"data\n\n",
+        b"data: \n\n",
+        b"data:\n\n",
+        b"data: \0\n\n",
+    ),
+    *(
+        b"data: a\ndata: b\n\n",
+        b"data: a\ndata:b\n\n",
+        b"data: a\ndata\n\n",
+        b"data: a\nevent: x\n\n",
+        b"data: data: a\n\n",
+    ),
+    *(b"event: x\ndata: a\n\n", b"event: y\ndata: b\n\n", b"event:\ndata: a\n\n", b"event: \ndata: a\n\n"),
+    *(b"event: x\n\n", b"event: \0\ndata: a\n\n", b"event: x\nevent: y\ndata: a\n\n", b"event: data: x\ndata: y\n\n"),
+    *(
+        b"event: x\ndata: a\ndata: b\n\n",
+        b"event: x\nid: 5\ndata: a\n\n",
+        b"event: x\ndata:a\n\n",
+        b"event: x\ndata\n\n",
+    ),
+    *(b"id: 1\ndata: a\n\n", b"id: 2\nevent: x\ndata: a\n\n", b"id: 3\n\n", b"id\ndata: a\n\n", b"id: \0\ndata: a\n\n"),
+    *(
+        b"id: 4\ndata: a\ndata: b\n\n",
+        b"id: 6\nid: 7\ndata: a\n\n",
+        b"id: 8\ndata: a\nid: 9\n\n",
+        b"id: 1\nretry: 2\n\n",
+    ),
+    *(
+        b": c\n\n",
+        b": c\ndata: a\n\n",
+        b":\n",
+        b"x: y\ndata: a\n\n",
+        b"retry: 1\ndata: a\n\n",
+        b"retry: x\n\n",
+        b"x\n\n",
+    ),
+    *(b"\n", b"\n\n", b"data: \xff\n\n", b"event: \xc3\ndata: a\n\n", "data: é😀\u2028\n\n".encode(), b"data: a\r\r"),
+]
+chunks_of_blocks = st.lists(
+    st.tuples(
+        st.lists(st.sampled_from(BLOCKS), min_size=1, max_size=5).map(b"".join), st.sampled_from([b"\n", b"\r\n"])
+    ).map(lambda made: made[0].replace(b"\n", made[1]))
+    | st.sampled_from(FRAGMENTS),
+    max_size=12,
+)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(chunks=chunks_of_blocks, chosen=options)
+def test_chunks_of_whole_events_give_what_the_obvious_version_gives(
+    chunks: list[bytes], chosen: dict[str, Any]
+) -> None:
+    assert decode_like(chosen, chunks) == obvious(b"".join(chunks), **chosen)
 
 
 @settings(max_examples=1000, deadline=None)

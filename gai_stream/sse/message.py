@@ -18,11 +18,11 @@ LONGEST_RETRY: Final = 10**300
 _BREAKS_FIELD = re.compile("[\r\n\0\ud800-\udfff]")
 
 
-class _Data(msgspec.Struct, frozen=True):
+class _Data(msgspec.Struct, frozen=True, gc=False):
     data: str = ""
 
 
-class ServerSentEvent(_Data, frozen=True, kw_only=True, omit_defaults=True):
+class ServerSentEvent(_Data, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One message of an event stream.
 
     `data` may have several lines; `event` is the type that listeners register for; `id` becomes the client's last

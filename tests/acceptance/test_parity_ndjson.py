@@ -236,7 +236,7 @@ async def test_the_ndjson_example_reads_as_documented() -> None:
 @virtual_clock
 async def test_every_ndjson_option_has_its_effect(monkeypatch: pytest.MonkeyPatch) -> None:
     """customNDJSONOptions: 16384 bytes, 50 ms, CompactJSON false for reading along, timestamps."""
-    monkeypatch.setattr("gai_stream.ndjson.time", lambda: 1705311000.9)
+    monkeypatch.setattr("gai_stream.ndjson.encoder.time", lambda: 1705311000.9)
     client = ASGIClient(ndjson_response(["a", "b"], flush_interval=0.05, compact=False, timestamp=True))
     async with client:
         answer = await client.get("/")

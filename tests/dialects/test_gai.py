@@ -246,7 +246,7 @@ def test_messages_of_an_sse_stream_leave_with_ids_in_order_and_done_last() -> No
 
 
 def test_a_timestamp_takes_its_place_among_the_sorted_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gai_stream.ndjson.time", lambda: 1705311000.9, raising=True)
+    monkeypatch.setattr("gai_stream.ndjson.encoder.time", lambda: 1705311000.9, raising=True)
     line = NDJSONEncoder(timestamp=True).feed(GaiEncoder(framing="ndjson").finish()[0])[0]
     assert line == b'{"finished":true,"timestamp":1705311000,"type":"done"}\n'
     assert GaiDecoder().feed(line) == [Done()]

@@ -231,6 +231,23 @@ def test_the_documented_examples_of_the_compact_form_are_exact() -> None:
     )
 
 
+def obviously_compact(full: dict[str, Any]) -> dict[str, Any]:
+    """Return the compact form of a text event, with no thought of speed."""
+    short = {"text": "", **full}
+    return {key: short[key] for key in sorted(short) if key not in ("schema", "trace_id", "request_id")}
+
+
+KEYS = ["schema", "trace_id", "request_id", "seq", "text", "ts", "id", "index", "refusal"]
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), st.none() | st.integers() | st.text(), max_size=9))
+def test_the_compact_form_of_text_is_the_obvious_one_whatever_it_has(fields: dict[str, Any]) -> None:
+    full = {"type": "text.delta", **fields}
+    before = full.copy()
+    assert list(compact(full).items()) == list(obviously_compact(full).items())
+    assert full == before
+
+
 def test_the_compact_form_survives_events_without_their_payload() -> None:
     assert compact({"type": "tool.call", "seq": 1}) == {"type": "tool.call", "seq": 1}
     assert compact({"type": "error", "seq": 1}) == {"type": "error", "seq": 1}

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gai_stream.dialects.gai_v1 import SCHEMA, GaiV1Decoder, GaiV1Encoder, parse, validate
@@ -199,3 +199,61 @@ def test_whatever_is_fed_only_a_decode_error_comes_of_it(message: Any) -> None:
 def test_whatever_a_known_message_holds_only_a_decode_error_comes_of_it(type: str, value: dict[str, Any]) -> None:
     with contextlib.suppress(DecodeError):
         GaiV1Decoder().feed({**value, "type": type})
+
+
+# The short way of text events
+
+MEMBERS = st.sampled_from(
+    [
+        *(
+            '"text":"a"',
+            '"text":"\\u00e9\\n"',
+            '"text":""',
+            '"text":null',
+            '"text":1',
+            '"text":"\\ud800"',
+            '"text":"\x01"',
+        ),
+        *(
+            '"index":0',
+            '"index":2',
+            '"index":1.0',
+            '"index":1e0',
+            '"index":-1',
+            '"index":"1"',
+            '"index":null',
+            '"index":1.5',
+        ),
+        *('"index":18446744073709551616', '"index":true', '"refusal":true', '"refusal":1', '"refusal":"true"'),
+        *(
+            f'"schema":"{SCHEMA}"',
+            '"schema":"x"',
+            '"schema":null',
+            '"type":"text.delta"',
+            '"type":"finish"',
+            '"type":1',
+        ),
+        *('"ts":1', '"ts":"x"', '"ts":1e999', '"ts":01', '"seq":1', '"seq":[{"type":"text.delta"}]', '"trace_id":"t"'),
+        *('"request_id":{"a":{}}', '"other":1', '"other":{"type":"text.delta"}', '"id":null', '"text":"\xff"', "x", ""),
+    ]
+)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.lists(MEMBERS, max_size=6), st.integers(0, 6), st.booleans())
+def test_text_is_read_as_the_long_way_reads_it(members: list[str], place: int, as_text: bool) -> None:
+    def read(kind: str) -> object:
+        line = "{" + ",".join([*members[:place], kind, *members[place:]]).replace('"type":"text.delta"', kind) + "}"
+        try:
+            return parse(line if as_text else line.encode("latin-1"))
+        except DecodeError as error:
+            return type(error)
+
+    # With a space in it a line does not look as ours do.
+    assert read('"type":"text.delta"') == read('"type": "text.delta"')
+
+
+def test_text_of_any_depth_is_refused_as_the_long_way_refuses_it() -> None:
+    for kind in ('"type":"text.delta"', '"type": "text.delta"'):
+        with pytest.raises(DecodeError, match="message is not JSON"):
+            parse("{" + kind + ',"ts":' + "[" * 200_000 + "}")

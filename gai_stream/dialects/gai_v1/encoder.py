@@ -1,9 +1,4 @@
-"""The `gai_v1` dialect: `gai.events.v1`, numbered and dated events, in a full and a compact form, both ways.
-
-The full form has one fixed key order. The compact form has its keys sorted and leaves out what the start event said
-already (schema, trace_id, request_id, and on finish provider and model); apart from that it loses nothing. Keys that
-the original had no place for stand last: id, index, refusal, signature, raw_reason, tool_name, tool_error, raw.
-"""
+"""Events to `gai.events.v1`."""
 
 from __future__ import annotations
 
@@ -13,9 +8,8 @@ from time import time
 from typing import Any, Final, Literal, assert_never
 from uuid import uuid4
 
-import msgspec
-
 from gai_stream import _json
+from gai_stream.dialects.gai import GaiEncoder, event_fields
 from gai_stream.events import (
     AudioDelta,
     Citations,
@@ -33,40 +27,12 @@ from gai_stream.events import (
     ToolCallDelta,
     ToolResult,
 )
-from gai_stream.exceptions import DecodeError
 from gai_stream.sse import ServerSentEvent
 
-from .gai import GaiDecoder, GaiEncoder, event_fields, load_typed, unknown, wire_names
-
-__all__ = ["SCHEMA", "GaiV1Decoder", "GaiV1Encoder", "compact", "make_request_id", "normalize", "parse", "validate"]
+__all__ = ["SCHEMA", "GaiV1Encoder", "compact", "make_request_id", "normalize"]
 
 SCHEMA: Final = "gai.events.v1"
 _SAID_BY_START: Final = ("schema", "trace_id", "request_id")
-_CLASSES: Final[dict[str, Any]] = {
-    "start": Start,
-    "text.delta": TextDelta,
-    "reasoning.delta": ReasoningDelta,
-    "audio.delta": AudioDelta,
-    "tool.call.delta": ToolCallDelta,
-    "tool.call": ToolCall,
-    "tool.result": ToolResult,
-    "citations": Citations,
-    "safety": Safety,
-    "step.end": FinishStep,
-    "finish": Finish,
-    "error": Failure,
-    "raw": Raw,
-    "done": Done,
-}
-# Wire keys that differ from the event's own, for errors: type -> {field: key}.
-_KEYS: Final[dict[str, dict[str, str]]] = {
-    "audio.delta": {"data": "chunk"},
-    "tool.call.delta": {"id": "call_id"},
-    "tool.call": {"id": "call_id"},
-    "tool.result": {"id": "call_id", "name": "tool_name", "error": "tool_error"},
-    "step.end": {"number": "step"},
-    "finish": {"reason": "finish_reason"},
-}
 
 
 def make_request_id() -> str:
@@ -166,8 +132,11 @@ def _retry_after(seconds: float | None) -> dict[str, Any]:
 
 def compact(full: dict[str, Any]) -> dict[str, Any]:
     """Return the compact form of a full one: sorted keys, the tool call and the error flat, tool_result as "output"."""
-    short = full.copy()
     type = full.get("type")
+    if type == "text.delta" and _is_plain(full):
+        # Nearly every event of a stream: it does not take the long way.
+        return {"seq": full["seq"], "text": full["text"], "ts": full["ts"], "type": type}
+    short = full.copy()
     if type == "start":
         return dict(sorted(short.items()))
     for key in _SAID_BY_START:
@@ -184,6 +153,12 @@ def compact(full: dict[str, Any]) -> dict[str, Any]:
         short.pop("provider", None)
         short.pop("model", None)
     return dict(sorted(short.items()))
+
+
+def _is_plain(full: dict[str, Any]) -> bool:
+    """Tell whether an event has a number, a text and a time, and of other keys only those that the start has said."""
+    others = len(full) - ("schema" in full) - ("trace_id" in full) - ("request_id" in full)
+    return others == 4 and "seq" in full and "text" in full and "ts" in full
 
 
 class GaiV1Encoder(GaiEncoder):
@@ -245,103 +220,3 @@ class GaiV1Encoder(GaiEncoder):
         if isinstance(event, Start):
             self._provider, self._model = event.provider, event.model
         return message
-
-
-def parse(data: bytes | str | dict[str, Any]) -> Event:
-    """Return the event in one message, of either form. Raises DecodeError, which names the field that is wrong.
-
-    A type that the schema does not have becomes Raw("gai", the whole object).
-    """
-    kind, value = load_typed(data)
-    if value.get("schema", SCHEMA) != SCHEMA:
-        raise DecodeError(f"schema must be {SCHEMA!r}, not {value['schema']!r}")
-    if kind not in _CLASSES:
-        return Raw("gai", value)
-    try:
-        event: Event = msgspec.convert(_event_fields(kind, value), _CLASSES[kind])
-    except (msgspec.ValidationError, RecursionError) as exc:
-        raise DecodeError(f"{kind}: {wire_names(exc, _KEYS.get(kind, {}))}") from exc
-    return event
-
-
-def _event_fields(kind: str, value: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of the event in `value`. Raises ValidationError for an inner object that is none."""
-    match kind:
-        case "text.delta" | "reasoning.delta":
-            fields = {"text": "", **value}
-        case "audio.delta":
-            fields = _inner(value, "audio")
-            if "chunk" in fields:
-                fields["data"] = fields["chunk"]
-        case "tool.call.delta":
-            fields = {**_inner(value, "tool_call", value), "id": value.get("call_id")}
-        case "tool.call":
-            fields = {"input": None, **_inner(value, "tool_call", value), "id": value.get("call_id", "")}
-        case "tool.result":
-            result = value["output"] if "output" in value else value.get("tool_result")
-            fields = {"id": value.get("call_id", ""), "name": value.get("tool_name", ""), "result": result}
-            fields["error"] = value.get("tool_error")
-        case "citations":
-            fields = {"citations": [], **value}
-        case "safety":
-            fields = _inner(value, "safety")
-        case "step.end":
-            fields = {"number": value.get("step", 0)}
-        case "finish":
-            fields = {**value, "reason": value.get("finish_reason", "unknown")}
-        case "error":
-            fields = _inner(value, "error", value)
-            if "retry_after" not in fields and (ms := fields.get("retry_after_ms")) is not None:
-                fields["retry_after"] = msgspec.convert(ms, float) / 1000
-        case "raw":
-            fields = {"provider": value.get("provider", ""), "data": value.get("raw")}
-        case "done" if "finished" not in value:
-            raise msgspec.ValidationError("Object missing required field `finished`")
-        case _:
-            fields = value.copy()
-    fields.pop("type", None)
-    return fields
-
-
-def _inner(value: dict[str, Any], key: str, default: Any = None) -> dict[str, Any]:
-    """Return a copy of the object under `key`. Raises ValidationError if there is none."""
-    inner = value.get(key, default)
-    if isinstance(inner, dict):
-        return inner.copy()
-    raise msgspec.ValidationError(f"{key} must be an object, not {type(inner).__name__}")
-
-
-class _Head(msgspec.Struct):
-    schema: Literal["gai.events.v1"]
-    ts: int
-    seq: int = 0
-    trace_id: str = ""
-    request_id: str = ""
-
-
-def validate(data: bytes | str | dict[str, Any]) -> None:
-    """Raise DecodeError, which names the field, unless `data` is one event in the full form.
-
-    The schema is asked for on every event; the stream's last line, `done`, has none and is no event of the schema.
-    """
-    _, value = load_typed(data)
-    try:
-        msgspec.convert(value, _Head)
-    except msgspec.ValidationError as exc:
-        raise DecodeError(f"not an event of {SCHEMA}: {exc}") from exc
-    parse(value)
-
-
-class GaiV1Decoder(GaiDecoder):
-    """Turn messages of `gai.events.v1`, in either form and either framing, into events.
-
-    A type or a message name that the schema does not have becomes Raw("gai", value), with the name as the value's
-    "type". Whatever follows `done` is ignored.
-    """
-
-    def _event(self, message: ServerSentEvent | dict[str, Any] | bytes | str) -> Event:
-        if not isinstance(message, ServerSentEvent):
-            return parse(message)
-        if message.event == "message" or message.event in _CLASSES:
-            return parse(message.data)
-        return Raw("gai", unknown(message))

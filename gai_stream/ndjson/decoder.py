@@ -1,7 +1,4 @@
-"""Newline-delimited JSON: one value a line, ended by LF and by nothing else.
-
-Source: https://github.com/ndjson/ndjson-spec and https://jsonlines.org; white space as in RFC 8259, section 2.
-"""
+"""Lines of JSON to values."""
 
 from __future__ import annotations
 
@@ -9,17 +6,14 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator
 from operator import length_hint
-from time import time
 from typing import Any, Literal
 
-import msgspec
 import orjson
 
-from . import _json
-from ._options import check_bytes
-from .exceptions import DecodeError, EncodeError, LimitExceeded
+from gai_stream._options import check_bytes
+from gai_stream.exceptions import DecodeError, LimitExceeded
 
-__all__ = ["NDJSONDecoder", "NDJSONEncoder"]
+__all__ = ["Loads", "NDJSONDecoder", "OnError"]
 
 Loads = Callable[[bytes], Any]
 OnError = Literal["raise", "skip"] | Callable[[DecodeError], object]
@@ -27,9 +21,6 @@ OnError = Literal["raise", "skip"] | Callable[[DecodeError], object]
 _BOM = b"\xef\xbb\xbf"
 # RFC 8259: "Space", "Horizontal tab", "Line feed or New line", "Carriage return". bytes.strip() takes VT and FF too.
 _WHITE_SPACE = b" \t\r"
-# A union would be built anew for each message.
-_BYTES = (bytes, bytearray, memoryview)
-_loads_exact: Loads = msgspec.json.Decoder().decode
 
 
 class NDJSONDecoder:
@@ -62,10 +53,8 @@ class NDJSONDecoder:
         check_bytes("max_line_size", max_line_size, optional=True)
         if on_error not in ("raise", "skip") and not callable(on_error):
             raise ValueError(f'on_error must be "raise", "skip" or a function of a DecodeError, not {on_error!r}')
-        if exact_ints:
-            self._loads = _loads_exact
-        else:
-            self._loads = loads if loads is orjson.loads else _refuse_blank(loads)
+        own_loads = loads is not orjson.loads
+        self._loads = _loads_exact() if exact_ints else _refuse_blank(loads) if own_loads else loads
         self._limit = max_line_size
         self._on_error = on_error
         self._error: Exception | None = None
@@ -83,6 +72,12 @@ class NDJSONDecoder:
         self._tail = bytearray()
         self._dropped = 0
         self._bom: bytes | None = b""
+        # Reading a line a second time must not show.
+        self._can_be_plain = not own_loads
+        # Whether the next chunk may be read at once: nothing pends, and no line is being dropped.
+        self._plain = self._can_be_plain
+        # Whether there were blank lines.
+        self._blanks = False
         self._finishing = False
         self._finished = False
 
@@ -95,10 +90,15 @@ class NDJSONDecoder:
         """Take the next bytes and return the values of the lines that they complete."""
         if self._finishing:
             raise RuntimeError("NDJSONDecoder: feed after finish")
-        if not isinstance(chunk, bytes):
+        if type(chunk) is not bytes:
             chunk = _as_bytes(chunk)
+        if self._plain and (values := self._read_plain(chunk)) is not None:
+            return values
+        self._plain = False
         self._waiting.append(chunk)
-        return self._give()
+        values = self._give()
+        self._plain = self._can_be_plain and self._bom is None and not self._dropped and not self.pending
+        return values
 
     def finish(self) -> list[Any]:
         """Say that no more bytes come, and return the value of a last line without LF.
@@ -112,6 +112,37 @@ class NDJSONDecoder:
             self._waiting.append(b"\n")
         values = self._give()
         self._finished = not self.pending
+        return values
+
+    def _read_plain(self, chunk: bytes) -> list[Any] | None:
+        """Return the values of a chunk in which nothing is wrong; None where something is, which is left as it was."""
+        if self._bom is not None:
+            if not chunk or chunk[0] == _BOM[0]:
+                return None
+            self._bom = None
+        lines = chunk.split(b"\n")
+        rest = lines.pop()
+        size = len(self._tail) + len(chunk)
+        if self._limit is not None and size > self._limit:
+            return None
+        values: list[Any] = []
+        if lines:
+            if self._tail:
+                lines[0] = b"".join((self._tail, lines[0]))
+            try:
+                if len(lines) == 1:
+                    values = [self._loads(lines[0])]
+                else:
+                    values = [*map(self._loads, filter(None, lines) if self._blanks else lines)]
+            except Exception:  # noqa: BLE001 - the careful way finds it again, and says where
+                self._blanks = self._blanks or b"" in lines
+                return None
+            self._line_number += len(lines)
+            self._offset += size - len(rest)
+            if self._tail:
+                self._tail = bytearray()
+        if rest:
+            self._tail += rest
         return values
 
     def _give(self) -> list[Any]:
@@ -218,7 +249,7 @@ class NDJSONDecoder:
             if self._on_error == "raise":
                 return LimitExceeded(message, option="max_line_size", limit=self._limit or 0)
             error = DecodeError(message, line_number=self._line_number, offset=self._offset)
-        elif isinstance(exc, _BAD_LINE):
+        elif _is_bad_line(exc):
             reason = f"{exc.msg} at column {exc.colno}" if isinstance(exc, json.JSONDecodeError) else exc
             error = DecodeError(
                 f"{where} cannot be read: {reason}", line=line, line_number=self._line_number, offset=self._offset
@@ -238,8 +269,18 @@ class _TooLong(Exception):
     """Mark a line beyond the limit."""
 
 
-# What a reader of JSON raises for bad input; anything else that a custom `loads` raises is the caller's to see.
-_BAD_LINE = (ValueError, RecursionError, msgspec.MsgspecError, DecodeError)
+def _loads_exact() -> Loads:
+    """Return a reader that keeps integers of any size."""
+    import msgspec
+
+    return msgspec.json.Decoder().decode
+
+
+def _is_bad_line(exc: Exception) -> bool:
+    """Tell what a reader of JSON raises for bad input from what a custom `loads` raises for its caller to see."""
+    import msgspec
+
+    return isinstance(exc, (ValueError, RecursionError, msgspec.MsgspecError, DecodeError))
 
 
 def _refuse_blank(loads: Loads) -> Loads:
@@ -258,93 +299,7 @@ def _refuse_blank(loads: Loads) -> Loads:
 
 
 def _as_bytes(chunk: object) -> bytes:
-    if isinstance(chunk, bytearray | memoryview):
+    if isinstance(chunk, bytes | bytearray | memoryview):
         return bytes(chunk)
     fix = ": use text.encode()" if isinstance(chunk, str) else ""
     raise TypeError(f"NDJSONDecoder: chunks must be bytes, not {type(chunk).__name__}{fix}")
-
-
-class NDJSONEncoder:
-    """Turn values into lines: UTF-8, one LF each, and none inside.
-
-    A message is any JSON value; pydantic models, dataclasses, msgspec Structs and attrs objects become objects.
-    `default` turns values that JSON does not know into ones it does; `dumps` replaces the whole writer. `compact=False`
-    puts a space after each `,` and `:`, for reading along. `timestamp=True` adds the Unix time in seconds to
-    objects, under "timestamp". `heartbeat` is what `Writer` sends when nothing else was.
-    `plain` says that none of these but `heartbeat` is in use, and that it has not ended.
-    """
-
-    media_type = "application/x-ndjson"
-
-    def __init__(
-        self,
-        *,
-        dumps: Callable[[Any], bytes | str] = orjson.dumps,
-        compact: bool = True,
-        timestamp: bool = False,
-        default: _json.Default | None = None,
-        heartbeat: bytes = b"\n",
-    ) -> None:
-        if not callable(dumps):
-            raise TypeError(f"dumps must be a function of one value, not {dumps!r}")
-        if default is not None and dumps is not orjson.dumps:
-            raise ValueError("default is for the built-in writer: call it in your dumps, or leave out dumps")
-        if not isinstance(heartbeat, bytes) or not heartbeat.endswith(b"\n"):
-            raise ValueError(f"heartbeat must be bytes that end with a line feed, not {heartbeat!r}")
-        self.heartbeat = heartbeat
-        self._dumps = None if dumps is orjson.dumps else dumps
-        self._default = default
-        self._compact = compact
-        self._timestamp = timestamp
-        self._finished = False
-        self.plain = self._dumps is None and default is None and compact and not timestamp
-
-    def feed(self, message: object, /) -> list[bytes]:
-        """Return one message's line. Raises EncodeError before anything is written."""
-        if self.plain and type(message) is dict:
-            try:
-                text = orjson.dumps(message, _json.to_jsonable)
-                # A copy on purpose (so no OPT_APPEND_NEWLINE): keeping orjson's own buffers takes five times as long.
-                return [(text if text.isascii() else _json.escape_separators(text)) + b"\n"]
-            except TypeError:
-                pass
-        if self._finished:
-            raise RuntimeError("NDJSONEncoder: feed after finish")
-        if isinstance(message, _BYTES):
-            raise EncodeError("bytes are not a message: give a JSON value, such as a str or a dict")
-        if self._timestamp:
-            message = _json.with_timestamp(message, int(time()), self._default)
-        text = _json.dumps(message, self._default) if self._dumps is None else _dumps_custom(self._dumps, message)
-        if not self._compact:
-            try:
-                text = msgspec.json.format(text, indent=0)
-            except (msgspec.MsgspecError, RecursionError, UnicodeError) as exc:
-                raise EncodeError(f"dumps did not write JSON: {exc}") from exc
-        return [text + b"\n"]
-
-    def finish(self) -> list[bytes]:
-        """Return nothing: every message left whole."""
-        if self._finished:
-            raise RuntimeError("NDJSONEncoder: finish after finish")
-        self._finished = True
-        self.plain = False
-        return []
-
-    def comment(self, text: str) -> bytes:
-        """Raise EncodeError: NDJSON has no comments."""
-        raise EncodeError(f"NDJSON has no comments: send a value that your clients ignore instead of {text[:80]!r}")
-
-
-def _dumps_custom(dumps: Callable[[Any], bytes | str], message: object) -> bytes:
-    """Return what a custom `dumps` writes, if it is one line."""
-    try:
-        text = dumps(message)
-    except (TypeError, ValueError, RecursionError) as exc:
-        raise EncodeError(f"value cannot be written as JSON: {exc}") from exc
-    if isinstance(text, str):
-        text = _json.replace_surrogates(text).encode()
-    if not isinstance(text, bytes):
-        raise EncodeError(f"dumps must return bytes or str, not {type(text).__name__}")
-    if b"\n" in text or b"\r" in text:
-        raise EncodeError(f"dumps must write one line, without LF or CR: {text[:80]!r}")
-    return _json.escape_separators(text)
