@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
-from benchmarks.inputs import chunks_of
+from benchmarks.inputs import SCOPE, chunks_of
 from gai_stream import ndjson_response, sse_response
 from gai_stream.dialects import registry
 from gai_stream.events import Done, Event, Finish, Start, TextDelta, ToolCall, ToolCallDelta
@@ -192,18 +192,6 @@ async def _slow(number: int) -> AsyncIterator[str]:
         yield "Benchmark text"
 
 
-_SCOPE = {
-    "type": "http",
-    "asgi": {"version": "3.0", "spec_version": "2.3"},
-    "http_version": "1.1",
-    "method": "GET",
-    "path": "/",
-    "raw_path": b"/",
-    "query_string": b"",
-    "headers": [(b"host", b"localhost")],
-}
-
-
 async def _answered(response: Callable[..., Awaitable[None]]) -> None:
     gone = asyncio.Event()
 
@@ -214,7 +202,7 @@ async def _answered(response: Callable[..., Awaitable[None]]) -> None:
     async def send(message: dict[str, Any]) -> None:
         pass
 
-    await response(_SCOPE.copy(), receive, send)
+    await response(SCOPE.copy(), receive, send)
 
 
 def _streamed(respond: Callable[..., Any], source: Callable[[int], AsyncIterator[str]], number: int) -> Pay:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from gai_stream.dialects.registry import Dialect
 from gai_stream.events import (
@@ -22,13 +23,25 @@ from gai_stream.events import (
 from gai_stream.ndjson import NDJSONDecoder
 from gai_stream.sse import SSEDecoder
 
-__all__ = ["CHUNK", "CORPUS", "MIXED_EVENTS", "TEXTS", "TEXT_EVENTS", "chunks_of", "recorded_messages"]
+__all__ = ["CHUNK", "CORPUS", "MIXED_EVENTS", "SCOPE", "TEXTS", "TEXT_EVENTS", "chunks_of", "recorded_messages"]
 
 CHUNK = 16 * 1024
 """What a transport often gives at once, in bytes."""
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 """Recorded provider streams, where there are some beside this repository."""
+
+SCOPE: dict[str, Any] = {
+    "type": "http",
+    "asgi": {"version": "3.0", "spec_version": "2.3"},
+    "http_version": "1.1",
+    "method": "GET",
+    "path": "/",
+    "raw_path": b"/",
+    "query_string": b"",
+    "headers": [(b"host", b"localhost"), (b"accept", b"*/*")],
+}
+"""The ASGI scope of a request without a server."""
 
 TEXTS = {
     "text": ("a small text", "Benchmark text"),

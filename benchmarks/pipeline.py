@@ -13,7 +13,7 @@ from time import perf_counter_ns
 from typing import Any, TypeAlias
 
 from benchmarks.glue import TARGETS, carry, read_text
-from benchmarks.inputs import CORPUS
+from benchmarks.inputs import CORPUS, SCOPE
 from benchmarks.result import Better, Figure, Outcome, Table, Tell, figure
 from benchmarks.runner import Measurements, Run, Work, measure
 from gai_stream import sse_response
@@ -107,18 +107,6 @@ def carried_by_glue(chunks: list[bytes], target: str) -> Iterator[list[str]]:
         yield read_text(sent, how)
 
 
-_SCOPE = {
-    "type": "http",
-    "asgi": {"version": "3.0", "spec_version": "2.3"},
-    "http_version": "1.1",
-    "method": "GET",
-    "path": "/",
-    "raw_path": b"/",
-    "query_string": b"",
-    "headers": [],
-}
-
-
 async def _arriving(chunks: list[bytes]) -> AsyncIterator[bytes]:
     for chunk in chunks:
         yield chunk
@@ -140,7 +128,7 @@ async def carried_through_a_response(chunks: list[bytes], target: str) -> list[s
             pieces.extend(_texts(frames, client, body))
 
     events = pipe(_arriving(chunks), SSEDecoder(), OpenAIDecoder())
-    await sse_response(events, encoder=target)(_SCOPE.copy(), receive, send)
+    await sse_response(events, encoder=target)(SCOPE.copy(), receive, send)
     return pieces
 
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+from benchmarks.inputs import SCOPE
 from benchmarks.runner import Run
 from benchmarks.server import Client, serving
 from gai_stream import _json, ndjson_response, sse_response
@@ -110,18 +111,6 @@ async def hundred_events_waiting_once() -> AsyncIterator[TextDelta]:
         yield TextDelta("Benchmark text")
 
 
-_SCOPE = {
-    "type": "http",
-    "asgi": {"version": "3.0", "spec_version": "2.3"},
-    "http_version": "1.1",
-    "method": "GET",
-    "path": "/",
-    "raw_path": b"/",
-    "query_string": b"",
-    "headers": [(b"host", b"localhost"), (b"accept", b"*/*")],
-}
-
-
 def _stream(
     respond: Callable[[AsyncIterator[TextDelta]], Any],
     events: Callable[[], AsyncIterator[TextDelta]] = hundred_events,
@@ -140,7 +129,7 @@ def _stream(
 
         for _ in range(times):
             body.clear()
-            await respond(events())(_SCOPE.copy(), receive, send)
+            await respond(events())(SCOPE.copy(), receive, send)
         return body
 
     return _in_a_loop(work)

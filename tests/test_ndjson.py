@@ -101,6 +101,17 @@ class TestErrors:
         with pytest.raises(DecodeError, match=rf"line 2 \(byte 2\) cannot be read: .*({reason})"):
             decoder.feed(b"\r\n" + "\u00fc\n".encode())
 
+    def test_a_custom_loads_sees_each_line_once(self) -> None:
+        seen: list[bytes] = []
+
+        def loads(line: bytes) -> int:
+            seen.append(line)
+            return int(line)
+
+        decoder = NDJSONDecoder(loads=loads, on_error="skip")
+        assert decoder.feed(b"1\nx\n2\n") + decoder.feed(b"3\n") + decoder.feed(b"4\ny\n") == [1, 2, 3, 4]
+        assert seen == [b"1", b"x", b"2", b"3", b"4", b"y"]
+
     def test_a_recursion_error_of_a_custom_loads_is_a_decode_error(self) -> None:
         with pytest.raises(DecodeError, match=r"line 1 .*recursion"):
             NDJSONDecoder(loads=json.loads).feed(b"[" * 200_000 + b"\n")

@@ -263,6 +263,14 @@ def test_stream_byte_by_byte(stream: bytes, messages: list[Message], last: str, 
 
 
 @cases
+def test_stream_byte_by_byte_with_empty_chunks(
+    stream: bytes, messages: list[Message], last: str, retry: int | None
+) -> None:
+    chunks = (chunk for at in range(len(stream)) for chunk in (b"", stream[at : at + 1], b""))
+    assert read(chunks) == (messages, last, retry)
+
+
+@cases
 def test_stream_at_every_split(stream: bytes, messages: list[Message], last: str, retry: int | None) -> None:
     beginning, rest = stream[:200], stream[200:]
     for chunks in every_split(beginning):

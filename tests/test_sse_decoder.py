@@ -261,6 +261,14 @@ def test_whole_stream_is_not_truncated() -> None:
     assert decode(b"data: 1\n\n: keep-alive\n", raise_truncated=True) == [ServerSentEvent("1")]
 
 
+def test_nothing_is_fed_after_the_end_of_a_stream() -> None:
+    decoder = SSEDecoder()
+    decoder.feed(b"data: a\n\n")
+    decoder.finish()
+    with pytest.raises(RuntimeError, match="SSEDecoder: feed after finish"):
+        decoder.feed(b"data: b\n\n")
+
+
 def test_nothing_is_fed_after_the_end() -> None:
     decoder = SSEDecoder()
     decoder.finish()

@@ -215,6 +215,15 @@ def test_line_that_is_no_field_costs_no_memory(beginning: bytes) -> None:
     assert decoder.feed(b"\n\n") == [ServerSentEvent("a")]
 
 
+def test_comment_behind_a_long_line_costs_no_memory_even_without_a_limit() -> None:
+    decoder = SSEDecoder(max_event_size=None)
+    decoder.feed(b"data: " + b"x" * (16 * KIB))
+    decoder.feed(b"x" * (16 * KIB))
+    decoder.feed(b"\n: ")
+    assert peak(decoder, b"x" * (16 * KIB), 200) < 2 * 16 * KIB
+    assert [len(message.data) for message in decoder.feed(b"\n\n")] == [32 * KIB]
+
+
 @pytest.mark.parametrize("policy", ["skip", "truncate"])
 @pytest.mark.parametrize("beginning", [b"data: ", b"data: a\ndata: ", b"event: ", b"id: ", b"retry: "])
 def test_line_beyond_the_limit_costs_no_memory(policy: str, beginning: bytes) -> None:

@@ -213,55 +213,38 @@ def decode_like(obvious_options: dict[str, Any], chunks: list[bytes]) -> Seen:
     )
 
 
+# Whole events, with a slash for each line end.
 BLOCKS = [
-    *(
-        b"data: a\n\n",
-        b"data: b\n\n",
-        b"data:c\n\n",
-        b"data:  d\n\n",
-        b"data\n\n",
-        b"data: \n\n",
-        b"data:\n\n",
-        b"data: \0\n\n",
-    ),
-    *(
-        b"data: a\ndata: b\n\n",
-        b"data: a\ndata:b\n\n",
-        b"data: a\ndata\n\n",
-        b"data: a\nevent: x\n\n",
-        b"data: data: a\n\n",
-    ),
-    *(b"event: x\ndata: a\n\n", b"event: y\ndata: b\n\n", b"event:\ndata: a\n\n", b"event: \ndata: a\n\n"),
-    *(b"event: x\n\n", b"event: \0\ndata: a\n\n", b"event: x\nevent: y\ndata: a\n\n", b"event: data: x\ndata: y\n\n"),
-    *(
-        b"event: x\ndata: a\ndata: b\n\n",
-        b"event: x\nid: 5\ndata: a\n\n",
-        b"event: x\ndata:a\n\n",
-        b"event: x\ndata\n\n",
-    ),
-    *(b"id: 1\ndata: a\n\n", b"id: 2\nevent: x\ndata: a\n\n", b"id: 3\n\n", b"id\ndata: a\n\n", b"id: \0\ndata: a\n\n"),
-    *(
-        b"id: 4\ndata: a\ndata: b\n\n",
-        b"id: 6\nid: 7\ndata: a\n\n",
-        b"id: 8\ndata: a\nid: 9\n\n",
-        b"id: 1\nretry: 2\n\n",
-    ),
-    *(
-        b": c\n\n",
-        b": c\ndata: a\n\n",
-        b":\n",
-        b"x: y\ndata: a\n\n",
-        b"retry: 1\ndata: a\n\n",
-        b"retry: x\n\n",
-        b"x\n\n",
-    ),
-    *(b"\n", b"\n\n", b"data: \xff\n\n", b"event: \xc3\ndata: a\n\n", "data: é😀\u2028\n\n".encode(), b"data: a\r\r"),
+    block.replace("/", "\n").encode() + b"\n\n"
+    for block in (
+        *(
+            "data: a",
+            "data: b",
+            "data:c",
+            "data:  d",
+            "data",
+            "data: ",
+            "data:",
+            "data: \0",
+            "data: é😀\u2028",
+            "data: a/",
+        ),
+        *("data: a/data: b", "data: a/data:b", "data: a/data", "data: a/event: x", "data: data: a", "data: a/x: y"),
+        *("event: x/data: a", "event: y/data: b", "event:/data: a", "event: /data: a", "event: x", "event: \0/data: a"),
+        *("event: x/event: y/data: a", "event: data: x/data: y", "event: x/data: a/data: b", "event: x/id: 5/data: a"),
+        *("event: x/data:a", "event: x/data", "event: x/x: y/data: a", "event: x/data: a/x: y", "event: é/data: a"),
+        *("id: 1/data: a", "id: 2/event: x/data: a", "id: 3", "id/data: a", "id: \0/data: a", "id: 4/data: a/data: b"),
+        *("id: 6/id: 7/data: a", "id: 8/data: a/id: 9", "id: 1/retry: 2", "id: 1/event: x/event: y/data: a"),
+        *("id: 1/event: x/x: y/data: a", "id: 1/event: x/data:a", "retry: 1/data: a", "retry: x", "x", "x: y/data: a"),
+        *(": c", ": c/data: a", ":", "", "/", "/data: a"),
+    )
 ]
+BLOCKS += [b":\n", b"\n", b"data: a\r\r", b"data: \xff\n\n", b"event: \xc3\ndata: a\n\n", b"id: \xff\ndata: a\n\n"]
+blocks_together = st.lists(st.sampled_from(BLOCKS), min_size=1, max_size=5).map(b"".join)
 chunks_of_blocks = st.lists(
-    st.tuples(
-        st.lists(st.sampled_from(BLOCKS), min_size=1, max_size=5).map(b"".join), st.sampled_from([b"\n", b"\r\n"])
-    ).map(lambda made: made[0].replace(b"\n", made[1]))
-    | st.sampled_from(FRAGMENTS),
+    blocks_together
+    | blocks_together.map(lambda chunk: chunk.replace(b"\n", b"\r\n"))
+    | st.sampled_from([*FRAGMENTS, b""]),
     max_size=12,
 )
 
@@ -272,6 +255,22 @@ def test_chunks_of_whole_events_give_what_the_obvious_version_gives(
     chunks: list[bytes], chosen: dict[str, Any]
 ) -> None:
     assert decode_like(chosen, chunks) == obvious(b"".join(chunks), **chosen)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(chunks=chunks_of_blocks | st.builds(pieces, streams, cuts), comments=st.booleans())
+def test_everything_is_known_as_soon_as_its_bytes_are_there(chunks: list[bytes], comments: bool) -> None:
+    ignored: list[bytes] = []
+    decoder = SSEDecoder(comments=comments, on_ignored=ignored.append)
+    stream, messages = b"", 0
+    for chunk in chunks:
+        stream += chunk
+        messages += len(decoder.feed(chunk))
+        expected = obvious(stream, comments=comments, told=True)
+        assert messages == len(expected.messages)
+        assert ignored == expected.ignored
+        assert decoder.last_event_id == expected.last_event_id
+        assert decoder.reconnection_time == expected.reconnection_time
 
 
 @settings(max_examples=1000, deadline=None)
