@@ -76,7 +76,8 @@ def _framings() -> Iterator[Cost]:
     )
     yield sized("sse/decode/line", "SSE decode, 64-byte chunks", 1 << 14, lambda n: _fed(sse, sse_bytes(n, 64)))
     yield sized("sse/decode/bytes", "SSE decode, 256-byte chunks", 1 << 11, lambda n: _fed(sse, sse_bytes(n, 256)))
-    yield Cost("sse/decode/lines", "SSE decode", "`data:` lines of one event", 200, lambda n: _fed(sse, sse_lines(n)))
+    # From 10 KB on: an event of up to 8 KiB is read in one go, which costs a quarter.
+    yield Cost("sse/decode/lines", "SSE decode", "`data:` lines of one event", 400, lambda n: _fed(sse, sse_lines(n)))
     yield Cost("sse/encode/events", "SSE encode", "events", 200, lambda n: _fed(SSEEncoder, [named] * n))
     yield sized("sse/encode/bytes", "SSE encode", 1 << 13, lambda n: _fed(SSEEncoder, [_big(n)]))
     yield Cost(
