@@ -12,20 +12,25 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
-from gai_stream.writer import Writer, outbox, writer
+from gai_stream.writer import Writer
 
 __all__ = ["BUILT", "compiled_writer"]
 
 BUILT = Path(sys.prefix, "compiled", "gai_stream", "writer")
-_NAME = outbox.__name__
+_NAME = "gai_stream.writer.outbox"
 
 
 @cache
 def compiled_writer(built: Path = BUILT) -> type[Writer] | None:
     """Return Writer on top of the compiled outbox in folder `built`.
 
-    None if there is none, or if it was compiled from another source; and if the installed one is compiled itself.
+    None if there is none, or if it was compiled from another source; and if the installed one is compiled itself, or is
+    of a version that had none.
     """
+    try:
+        from gai_stream.writer import outbox, writer
+    except ImportError:
+        return None
     source = built / "outbox.py"
     spec = PathFinder.find_spec(_NAME, [str(built)])
     if outbox.COMPILED or spec is None or spec.origin == str(source):

@@ -238,3 +238,10 @@ def test_a_work_that_fails_is_an_error_and_in_a_comparison_left_out() -> None:
 )
 def test_a_time_is_written_in_the_unit_that_suits_it(nanoseconds: float, text: str) -> None:
     assert runner.as_time(nanoseconds) == text
+
+
+def test_a_version_of_the_package_without_an_outbox_has_no_compiled_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as one that `bench-compare` compares with."""
+    monkeypatch.delattr("gai_stream.writer.outbox")
+    monkeypatch.setitem(sys.modules, "gai_stream.writer.outbox", None)
+    assert compiled_writer.__wrapped__() is None
