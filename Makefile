@@ -56,7 +56,7 @@ $(VENV)/.demo: pyproject.toml | $(PY)
 $(VENV)/.test $(VENV)/.lint $(VENV)/.bench: $(VENV)/.%: pyproject.toml | $(PY)
 	@echo "installing the $* tools into $(VENV) ..."
 	@$(PIP) 'pip>=25.1'
-	@$(PIP) --editable '.[compression,serve]' --group $*
+	@$(PIP) --editable '.[compression,partial,serve]' --group $*
 	@touch $@
 
 # For the benchmarks alone, and not where Python finds it: a compiled file would hide each later change of its source.

@@ -10,12 +10,14 @@ from typing import Any
 import msgspec
 import orjson
 
-from .exceptions import EncodeError
+from .exceptions import DecodeError, EncodeError
 
-__all__ = ["Default", "dumps", "escape_separators", "replace_surrogates", "to_jsonable", "with_timestamp"]
+__all__ = ["Default", "dumps", "escape_separators", "loads", "replace_surrogates", "to_jsonable", "with_timestamp"]
 
 Default = Callable[[Any], Any]
 """A hook for values that JSON does not know: returns something it does know, or raises TypeError."""
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 # U+2028, U+2029 and U+0085 are legal in JSON strings, but clients built on `str.splitlines` cut lines there.
 _SEPARATORS = re.compile(rb"\xe2\x80[\xa8\xa9]|\xc2\x85")
@@ -100,3 +102,25 @@ def with_timestamp(value: Any, seconds: int, default: Default | None = None) -> 
     if all(isinstance(name, str) for name in names) and names == sorted(names):
         return dict(sorted(stamped.items()))
     return stamped
+
+
+def loads(text: str | bytes, decoder: msgspec.json.Decoder[Any] | None = None, *, what: str = "JSON") -> Any:
+    """Return the value of JSON `text`: integers of any size exact, lone surrogates as U+FFFD.
+
+    `decoder` reads it as something more definite. Raises DecodeError, which says that it is not `what`.
+    """
+    decode = decoder.decode if decoder is not None else msgspec.json.decode
+    try:
+        try:
+            return decode(text)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            # Half an emoji is legal JSON, and models and browsers do cut there; msgspec refuses it.
+            plain = text if isinstance(text, str) else text.decode()
+            if not _SURROGATE.search(plain):
+                raise
+            return decode(dumps(json.loads(plain)))
+    except (msgspec.MsgspecError, RecursionError, ValueError) as exc:
+        line = text if isinstance(text, bytes) else text.encode(errors="replace")
+        raise DecodeError(f"not {what}: {exc}", line=line) from exc

@@ -64,11 +64,16 @@ class TextDelta(msgspec.Struct, frozen=True, gc=False, tag="text_delta", omit_de
 
 
 class ReasoningDelta(msgspec.Struct, frozen=True, gc=False, tag="reasoning_delta", omit_defaults=True):
-    """A piece of the model's reasoning. `signature` is the provider's seal on it, to be sent back as it is."""
+    """A piece of the model's reasoning.
+
+    `signature` is the provider's seal on it, and `redacted` is reasoning that only the provider can read: both are to
+    be sent back as they are, and to nobody else. Whose they are is `Start.provider`.
+    """
 
     text: str
     signature: str | None = None
     index: int = 0
+    redacted: str | None = None
 
 
 class AudioDelta(msgspec.Struct, frozen=True, gc=False, tag="audio_delta", omit_defaults=True):
@@ -80,23 +85,33 @@ class AudioDelta(msgspec.Struct, frozen=True, gc=False, tag="audio_delta", omit_
 
 
 class ToolCallDelta(msgspec.Struct, frozen=True, gc=False, tag="tool_call_delta", omit_defaults=True):
-    """A fragment of a tool call. `index` numbers the answer's calls from 0; `arguments` is a piece of JSON text."""
+    """A fragment of a tool call. `index` numbers the answer's calls from 0; `arguments` is a piece of JSON text.
+
+    `kind` is told with the name: "function"; "custom", whose arguments are free text; or "server", which the provider
+    runs by itself.
+    """
 
     index: int
     id: str | None = None
     name: str | None = None
     arguments: str = ""
     choice: int = 0
+    kind: str = "function"
 
 
 class ToolCall(msgspec.Struct, frozen=True, tag="tool_call", omit_defaults=True):
-    """A whole tool call. `input` is the parsed value of `arguments`, which is kept as the provider wrote it."""
+    """A whole tool call. `input` is the parsed value of `arguments`, which is kept as the provider wrote it.
+
+    `kind` is that of ToolCallDelta; `signature` is the provider's seal, as in ReasoningDelta.
+    """
 
     id: str
     name: str
     input: Any
     arguments: str = ""
     choice: int = 0
+    kind: str = "function"
+    signature: str | None = None
 
 
 class ToolResult(msgspec.Struct, frozen=True, tag="tool_result", omit_defaults=True):
@@ -154,12 +169,13 @@ class Finish(msgspec.Struct, frozen=True, tag="finish", omit_defaults=True):
     """The answer is complete.
 
     `reason` is "stop", "length", "tool_calls", "content_filter", "refusal", "error" or "unknown"; `raw_reason` is the
-    provider's own word.
+    provider's own word, and `stop_sequence` the text that the model was told to stop at and did.
     """
 
     reason: str
     usage: Usage | None = None
     raw_reason: str | None = None
+    stop_sequence: str | None = None
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False, tag="error", omit_defaults=True):

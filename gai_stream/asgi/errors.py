@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 import msgspec
@@ -13,7 +14,7 @@ from starlette.exceptions import HTTPException
 from gai_stream.events import Failure, failure_from
 from gai_stream.exceptions import CODES, ProviderError, code_for_status
 
-__all__ = ["ErrorAnswer", "answer", "as_failure", "refuse", "single"]
+__all__ = ["ErrorAnswer", "ErrorBody", "answer", "as_failure", "refuse", "single"]
 
 logger = logging.getLogger("gai_stream")
 
@@ -28,6 +29,10 @@ _WORDS = {
     "timeout": "the provider did not answer in time",
     "provider_unavailable": "the provider is not available",
 }
+
+
+ErrorBody: TypeAlias = Callable[[Failure, int], Any]
+"""What a dialect's clients read in the place of an answer: the JSON value that tells of a failure, by its status."""
 
 
 class ErrorAnswer(msgspec.Struct, frozen=True):
@@ -57,24 +62,26 @@ def as_failure(exc: BaseException) -> Failure:
     return failure
 
 
-def answer(exc: BaseException) -> ErrorAnswer:
-    """Return the error response for `exc`, and log it."""
+def answer(exc: BaseException, body: ErrorBody | None = None) -> ErrorAnswer:
+    """Return the error response for `exc`, with a `body` of the dialect's or else ours, and log it."""
     exc = single(exc)
     if isinstance(exc, HTTPException):
-        return refuse(exc.status_code, exc.detail, headers=exc.headers)
+        return refuse(exc.status_code, exc.detail, headers=exc.headers, body=body)
     known = _known(exc)
     failure = as_failure(known)
     if isinstance(known, ProviderError):
         status = known.status if 400 <= known.status <= 599 else 502
     else:
         status = CODES[failure.code].status
-    return _error(status, failure)
+    return _error(status, failure, body)
 
 
-def refuse(status: int, message: str, *, headers: Mapping[str, str] | None = None) -> ErrorAnswer:
+def refuse(
+    status: int, message: str, *, headers: Mapping[str, str] | None = None, body: ErrorBody | None = None
+) -> ErrorAnswer:
     """Return an error response in words of your own."""
     raw = {name.lower().encode("latin-1"): value.encode("latin-1") for name, value in (headers or {}).items()}
-    return _error(status, Failure(code_for_status(status), message), raw)
+    return _error(status, Failure(code_for_status(status), message), body, raw)
 
 
 def _known(exc: BaseException) -> BaseException:
@@ -102,7 +109,9 @@ def _retry_after(exc: BaseException) -> float | None:
     return seconds if math.isfinite(seconds) and seconds >= 0 else None
 
 
-def _error(status: int, failure: Failure, headers: dict[bytes, bytes] | None = None) -> ErrorAnswer:
+def _error(
+    status: int, failure: Failure, dialect: ErrorBody | None, headers: dict[bytes, bytes] | None = None
+) -> ErrorAnswer:
     error: dict[str, object] = {"code": failure.code, "message": failure.message, "temporary": failure.temporary}
     raw = {b"content-type": b"application/json", b"cache-control": b"no-store", **(headers or {})}
     if failure.retry_after is not None:
@@ -110,5 +119,8 @@ def _error(status: int, failure: Failure, headers: dict[bytes, bytes] | None = N
         # RFC 9110 10.2.3: "delay-seconds", a whole number.
         raw.setdefault(b"retry-after", str(math.ceil(failure.retry_after)).encode())
     # RFC 9110 15.3.5, 15.4.5: a 204 or 304 "is terminated by the end of the header section".
-    body = b"" if status in (204, 304) else msgspec.json.encode({"error": error})
-    return ErrorAnswer(status, raw, body)
+    if status in (204, 304):
+        return ErrorAnswer(status, raw, b"")
+    return ErrorAnswer(
+        status, raw, msgspec.json.encode({"error": error} if dialect is None else dialect(failure, status))
+    )

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gai_stream._options import check_bytes
 from gai_stream.exceptions import ProviderError, StreamError
 
-from .errors import ErrorAnswer, answer, refuse
+from .errors import ErrorAnswer, ErrorBody, answer, refuse
 from .headers import CORSRule, header
 from .response import StreamResponse
 from .streams import ndjson_response, sse_response, stream_response
@@ -119,7 +119,7 @@ class _Handler:
         if hasattr(encoder, "feed") and not isinstance(encoder, type):
             raise TypeError("encoder: one object serves one stream; give a handler the dialect's name or the class")
         # Wrong options are found here, not at the first request.
-        respond({"type": "http", "path": "/", "headers": []}, [])
+        self._body = respond({"type": "http", "path": "/", "headers": []}, []).error_body
         self._provider = provider
         self._prepare = prepare
         self._respond = respond
@@ -133,7 +133,12 @@ class _Handler:
             raise RuntimeError(f"this endpoint answers http requests, not {scope['type']!r}")
         method = scope["method"]
         if method not in self._methods and not (method == "OPTIONS" or (method == "HEAD" and "GET" in self._methods)):
-            refusal = refuse(405, f"use {' or '.join(self._methods)} here", headers={"allow": self._allowed.decode()})
+            refusal = refuse(
+                405,
+                f"use {' or '.join(self._methods)} here",
+                headers={"allow": self._allowed.decode()},
+                body=self._body,
+            )
             await self._refuse(refusal, scope, receive, send)
             return
         if method == "OPTIONS":
@@ -148,17 +153,17 @@ class _Handler:
         try:
             request = await self._ask(scope, receive)
         except _BodyTooLarge:
-            refusal = refuse(413, f"the body is larger than {self._max_body_size} bytes")
+            refusal = refuse(413, f"the body is larger than {self._max_body_size} bytes", body=self._body)
             await self._refuse(refusal, scope, receive, send)
         except ClientDisconnect:
             return
         except Exception as exc:  # noqa: BLE001 (answered, and logged)
-            await self._refuse(_bad_request(exc), scope, receive, send)
+            await self._refuse(_bad_request(exc, self._body), scope, receive, send)
         else:
             try:
                 response = self._respond(scope, self._provider.stream(request))
             except Exception as exc:  # noqa: BLE001 (answered, and logged)
-                await self._refuse(answer(exc), scope, receive, send)
+                await self._refuse(answer(exc, self._body), scope, receive, send)
             else:
                 await response(scope, receive, send)
 
@@ -185,7 +190,7 @@ class _Handler:
         await response(scope, receive, send)
 
 
-def _bad_request(exc: Exception) -> ErrorAnswer:
+def _bad_request(exc: Exception, body: ErrorBody | None) -> ErrorAnswer:
     known = isinstance(exc, HTTPException | ProviderError)
     # The last two are what a list in place of an object, and brackets a thousand deep, make of a parser's code.
     if not known and isinstance(
@@ -193,5 +198,5 @@ def _bad_request(exc: Exception) -> ErrorAnswer:
     ):
         # A KeyError's text is its key, which says nothing by itself.
         reason = f"{exc.args[0]} is missing" if type(exc) is KeyError and exc.args else str(exc)
-        return refuse(400, reason or type(exc).__name__)
-    return answer(exc)
+        return refuse(400, reason or type(exc).__name__, body=body)
+    return answer(exc, body)

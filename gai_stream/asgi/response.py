@@ -21,7 +21,7 @@ from gai_stream.source import Lift, Source, check_stream
 from gai_stream.transform import Transform
 from gai_stream.writer import Framing, Writer, stream_headers
 
-from .errors import ErrorAnswer, answer, as_failure, single
+from .errors import ErrorAnswer, ErrorBody, answer, as_failure, single
 from .headers import CORS, CORSRule, RawHeaders, check_headers, header, merge
 from .negotiation import last_event_id
 from .pull import Pull
@@ -74,6 +74,7 @@ class StreamResponse(Response):
         encoder: Transform[Any, Any],
         lift: Lift | None = None,
         refusal: ErrorAnswer | None = None,
+        error_body: ErrorBody | None = None,
         media_type: str | None = None,
         vary: str | None = None,
         status: int = 200,
@@ -101,6 +102,7 @@ class StreamResponse(Response):
         self._framing = framing
         self._encoder = encoder
         self._refusal = refusal
+        self.error_body = error_body
         self._cors = CORSRule(cors)
         self._compress = compress
         self._opens_at_once = hold == 0
@@ -196,7 +198,7 @@ class StreamResponse(Response):
                     if writer.begun or self._started:
                         await self._pull.write(as_failure(exc))
                     else:
-                        refusal = answer(exc)
+                        refusal = answer(exc, self.error_body)
                 else:
                     empty = not writer.begun and not self._started and last_event_id(self._scope) is not None
                 if refusal is None and not empty:

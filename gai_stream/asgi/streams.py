@@ -166,10 +166,18 @@ def _response(
     options: StreamOptions,
     **more: Any,
 ) -> StreamResponse:
+    options = options.copy()
     dialect = _encoder(encoder, framing_name)
-    framing.heartbeat = getattr(dialect, "heartbeat", None) or framing.heartbeat
+    heartbeat = getattr(dialect, "heartbeat", None)
+    if heartbeat is not None:
+        framing.heartbeat = heartbeat
+    if needed := getattr(dialect, "headers", None):
+        given = options.get("headers") or {}
+        named = {name.lower() for name in given}
+        options["headers"] = {**{name: value for name, value in needed.items() if name not in named}, **given}
     lift = None if encoder is None else Lift()
-    return StreamResponse(stream, framing=framing, encoder=dialect, lift=lift, **options, **more)
+    error_body = getattr(dialect, "error_body", None)
+    return StreamResponse(stream, framing=framing, encoder=dialect, lift=lift, error_body=error_body, **options, **more)
 
 
 def _encoder(encoder: Encoder, framing: FramingName) -> Transform[Any, Any]:

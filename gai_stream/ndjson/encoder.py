@@ -45,7 +45,7 @@ class NDJSONEncoder:
             raise ValueError("default is for the built-in writer: call it in your dumps, or leave out dumps")
         if not isinstance(heartbeat, bytes) or not heartbeat.endswith(b"\n"):
             raise ValueError(f"heartbeat must be bytes that end with a line feed, not {heartbeat!r}")
-        self.heartbeat = heartbeat
+        self.heartbeat: bytes | Callable[[], bytes] = heartbeat
         self._dumps = None if dumps is orjson.dumps else dumps
         self._default = default
         self._compact = compact

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isfinite
 
-from gai_stream.dialects.openai import provider_error
+from gai_stream.dialects._errors import provider_error
 from gai_stream.exceptions import ProviderError
 
 __all__ = ["refusal", "retry_after"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final, Protocol, TypeAlias, TypeVar, runtime_checkable
 
@@ -27,7 +25,6 @@ __all__ = [
 T = TypeVar("T")
 
 _EXAMPLE: Final = '{"query": "..."} or {"messages": [{"role": "user", "content": "..."}]}'
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function")
 
 
@@ -213,15 +210,9 @@ _WORDS: Final[dict[Any, str]] = {
 
 def _read(data: bytes) -> Any:
     try:
-        try:
-            return msgspec.json.decode(data)
-        except msgspec.DecodeError:
-            if not _SURROGATE.search(data):
-                raise
-            # Half an emoji is legal JSON, and browsers do cut there; msgspec refuses it.
-            return msgspec.json.decode(_json.dumps(json.loads(data.decode())))
-    except (msgspec.MsgspecError, RecursionError, ValueError) as exc:
-        raise DecodeError(f"body is not JSON: {exc}; send {_EXAMPLE}") from exc
+        return _json.loads(data, what="JSON")
+    except DecodeError as exc:
+        raise DecodeError(f"body is {exc}; send {_EXAMPLE}") from exc
 
 
 def _kind(value: object) -> str:

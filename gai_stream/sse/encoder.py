@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from time import time
 from typing import Any
 
@@ -55,7 +55,7 @@ class SSEEncoder:
             raise ValueError(f"heartbeat must be bytes that end with a line feed, not {heartbeat!r}")
         if retry is not None:
             ServerSentEvent(retry=retry)
-        self.heartbeat = heartbeat
+        self.heartbeat: bytes | Callable[[], bytes] = heartbeat
         self._retry = retry
         self._ids = iter(ids) if ids is not None else None
         self._default = default

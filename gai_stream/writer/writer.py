@@ -14,7 +14,7 @@ from gai_stream._options import check_bytes, check_seconds
 from gai_stream.exceptions import StreamTimeout
 from gai_stream.sse import SSEEncoder
 
-from .framing import Framing, stream_headers
+from .framing import Framing, heartbeat_of, stream_headers
 from .outbox import Outbox
 from .tasks import Tasks, tasks_of_this_loop
 
@@ -320,7 +320,7 @@ class Writer(Outbox):
             if now >= due:
                 # Messages that wait for the flush interval break the silence better than a heartbeat.
                 if not self._unsent:
-                    self._append([b"" if self._heartbeat is None else self._framing.heartbeat])
+                    self._append([b"" if self._heartbeat is None else heartbeat_of(self._framing)])
                     self._heartbeat_bytes += self._unsent
                 self._urge()
                 self._silence = heartbeat

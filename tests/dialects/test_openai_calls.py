@@ -246,7 +246,7 @@ def test_the_input_of_a_custom_tool_is_text() -> None:
         return {"index": 0, "custom": {"input": text, **more}}
 
     entries = [{**custom("", name="sql"), "id": "x", "type": "custom"}, custom("SELECT "), custom("{")]
-    assert decode(*entries)[-4] == ToolCall("x", "sql", "SELECT {", "SELECT {")
+    assert decode(*entries)[-4] == ToolCall("x", "sql", "SELECT {", "SELECT {", kind="custom")
     assert names(decode(*entries, reason="length")) == []
 
 

@@ -103,7 +103,8 @@ def _body(event: Event, provider: str | None, model: str | None) -> tuple[str, d
             return "step.end", _known(step=event.number or None)
         case Finish(reason=reason, raw_reason=raw):
             usage = fields.get("usage")
-            return "finish", _known(provider=provider, model=model, usage=usage, finish_reason=reason, raw_reason=raw)
+            told = _known(provider=provider, model=model, usage=usage, finish_reason=reason, raw_reason=raw)
+            return "finish", told | _known(stop_sequence=event.stop_sequence)
         case Failure():
             seconds = fields.pop("retry_after", None)
             return "error", {"error": {**fields, **_retry_after(seconds)}}

@@ -1,7 +1,8 @@
 """OpenAI Chat Completions, and the many servers that speak it with an accent: decode and encode."""
 
+from gai_stream.dialects._errors import provider_error
+
 from .decoder import OpenAIDecoder
 from .encoder import OpenAIEncoder
-from .errors import provider_error
 
 __all__ = ["OpenAIDecoder", "OpenAIEncoder", "provider_error"]

@@ -1,34 +1,22 @@
-"""Tool calls: put together from the fragments that come, and told in the fragments that clients understand."""
+"""Tool calls, put together from the fragments that come."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Collection
-from hashlib import sha256
-from typing import Any, TypeAlias
-from uuid import uuid4
 
-from gai_stream import _json
+from gai_stream.dialects._calls import made_up_id
 from gai_stream.events import Event, ToolCall, ToolCallDelta
 from gai_stream.exceptions import DecodeError, LimitExceeded
 
 from .wire import Choice, Fragment, read
 
-__all__ = ["Calls", "Deltas", "OutgoingCalls"]
+__all__ = ["Calls"]
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _FUNCTION_CALL = -1
 """Stands for the index of the one call that `delta.function_call` knows."""
-
-
-def _made_up_id(*parts: object) -> str:
-    """Return an id for a call without one: the same for the same `parts`, or random without any."""
-    return "call_" + (sha256(repr(parts).encode()).hexdigest() if parts else uuid4().hex)[:24]
-
-
-Deltas: TypeAlias = list[tuple[int, dict[str, Any]]]
-"""Deltas, each with the choice it belongs to."""
 
 
 class _Call:
@@ -95,9 +83,10 @@ class Calls:
             # The name may come after the first fragment; nobody can begin a call without it.
             if not call.id:
                 call.made_up = True
-                call.id = _made_up_id(stream_id, call.number) if stream_id else _made_up_id()
+                call.id = made_up_id(stream_id, call.number) if stream_id else made_up_id()
             call.announced = True
-            events.append(ToolCallDelta(call.number, call.id, call.name, "".join(call.arguments), choice))
+            kind = "custom" if call.custom else "function"
+            events.append(ToolCallDelta(call.number, call.id, call.name, "".join(call.arguments), choice, kind))
 
     def add_function_call(self, fragment: Fragment, choice: int, stream_id: str | None, events: list[Event]) -> None:
         """Take a fragment of the deprecated `function_call`: one call a choice, without id or index."""
@@ -144,11 +133,11 @@ class Calls:
                 # It looks whole, and yet it was the one being written.
                 continue
             elif call.custom:
-                whole.append(ToolCall(call.id, call.name, arguments, arguments, call.choice))
+                whole.append(ToolCall(call.id, call.name, arguments, arguments, call.choice, "custom"))
                 continue
             elif values := _values(arguments):
                 for number, text in enumerate(values):
-                    id = call.id if number == 0 else _made_up_id(call.id, number)
+                    id = call.id if number == 0 else made_up_id(call.id, number)
                     whole.append(ToolCall(id, call.name, read(text) if text.strip() else {}, text, call.choice))
                 continue
             else:
@@ -190,87 +179,3 @@ def _values(arguments: str) -> list[str]:
 
 def _skip_space(text: str, start: int) -> int:
     return _SPACE.match(text, start).end()  # type: ignore[union-attr]  # matches the empty text too
-
-
-class _Outgoing:
-    __slots__ = ("announced", "arguments", "choice", "id", "index", "name")
-
-    def __init__(self, choice: int) -> None:
-        self.choice = choice
-        self.id = ""
-        self.name = ""
-        self.arguments: list[str] = []
-        self.index = 0
-        self.announced = False
-
-    def is_of(self, event: ToolCall) -> bool:
-        """Whether these fragments are of `event`, which may be the first to tell the call's id or name."""
-        return (
-            self.choice == event.choice
-            and (self.id == event.id or not self.id)
-            and (not self.name or self.name == event.name)
-        )
-
-
-class OutgoingCalls:
-    """Give each call of a choice its index, and its id and name once; methods return (choice, delta) pairs.
-
-    Clients join ids and names as they join arguments, so both are held back until they are known, and never repeated.
-    """
-
-    def __init__(self) -> None:
-        self.counts: dict[int, int] = {}
-        self._slots: dict[tuple[int, int], _Outgoing] = {}
-        self._open: list[_Outgoing] = []
-
-    def add(self, event: ToolCallDelta) -> Deltas:
-        """Return what a fragment becomes."""
-        key = (event.choice, event.index)
-        call = self._slots.get(key)
-        if call is None or (event.id and call.id and event.id != call.id):
-            call = self._slots[key] = _Outgoing(event.choice)
-            self._open.append(call)
-        call.id = call.id or event.id or ""
-        call.name = call.name or event.name or ""
-        if event.arguments:
-            call.arguments.append(event.arguments)
-        if call.announced:
-            return self._fragment(call, event.arguments)
-        return self._announce(call) if call.id and call.name else []
-
-    def close(self, event: ToolCall) -> Deltas:
-        """Return what is still missing of a whole call: nothing, all of it, or what its fragments did not bring."""
-        # A client that parses "" as JSON fails; the API itself sends {} for a call without arguments.
-        whole = event.arguments if event.arguments.strip() else _json.dumps(event.input).decode()
-        call = next((call for call in self._open if call.is_of(event)), None)
-        if call is None:
-            call = _Outgoing(event.choice)
-        else:
-            self._open.remove(call)
-        deltas: Deltas = []
-        if not call.announced:
-            call.id, call.name = event.id, event.name
-            deltas = self._announce(call)
-        sent = "".join(call.arguments)
-        return deltas + self._fragment(call, whole[len(sent) :] if whole.startswith(sent) else "")
-
-    def flush(self) -> Deltas:
-        """Return the calls whose id never came, which get one; a call that has no name is no call."""
-        deltas: Deltas = []
-        for call in self._open:
-            if call.name and not call.announced:
-                deltas += self._announce(call)
-        return deltas
-
-    def _announce(self, call: _Outgoing) -> Deltas:
-        call.announced = True
-        call.index = self.counts.get(call.choice, 0)
-        self.counts[call.choice] = call.index + 1
-        function = {"name": call.name, "arguments": "".join(call.arguments)}
-        entry = {"index": call.index, "id": call.id or _made_up_id(), "type": "function", "function": function}
-        return [(call.choice, {"tool_calls": [entry]})]
-
-    def _fragment(self, call: _Outgoing, arguments: str) -> Deltas:
-        if not arguments:
-            return []
-        return [(call.choice, {"tool_calls": [{"index": call.index, "function": {"arguments": arguments}}]})]

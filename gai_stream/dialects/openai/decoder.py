@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from gai_stream.dialects._errors import provider_error
 from gai_stream.events import (
     AudioDelta,
     Citation,
@@ -26,7 +27,6 @@ from gai_stream.sse import ServerSentEvent
 
 from . import extras, wire
 from .calls import Calls
-from .errors import provider_error
 
 __all__ = ["OpenAIDecoder"]
 

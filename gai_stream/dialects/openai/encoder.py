@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from binascii import b2a_base64
 from collections.abc import Callable
-from typing import Any, Final, Literal, assert_never
+from typing import Any, Final, assert_never
 from uuid import uuid4
 
 from gai_stream import _json
+from gai_stream.dialects._calls import OutgoingCalls, Piece
+from gai_stream.dialects._encoder import Content, Encoder, FramingName, known
 from gai_stream.events import (
-    EVENT_TYPES,
     AudioDelta,
     Citations,
-    Done,
     Event,
     Failure,
     Finish,
@@ -31,37 +31,33 @@ from gai_stream.events import (
 from gai_stream.exceptions import EncodeError
 from gai_stream.sse import ServerSentEvent
 
-from .calls import Deltas, OutgoingCalls
 from .errors import error_object
 from .wire import MAX_CHOICES
 
 __all__ = ["OpenAIEncoder"]
 
 _AUDIO_LIFETIME: Final = 3600
-_TRUNCATED: Final = Failure("truncated", "the answer was cut off before its end", True)
 
 # The only reasons that clients know; whatever else the answer ended for, it did stop.
 _REASONS: Final[dict[str, str]] = {"length": "length", "content_filter": "content_filter", "refusal": "content_filter"}
 
 
-class OpenAIEncoder:
+class OpenAIEncoder(Encoder):
     """Turn events into the messages of one Chat Completions stream.
 
     `framing="sse"` gives ServerSentEvents with nothing but data, the last one `[DONE]`; `"ndjson"` gives the chunks as
     dicts, the last one `{"object": "done"}`. `model` and `id` replace what Start says; `created` is in Unix seconds,
     by default `clock()` at construction. `include_usage=False` leaves the usage chunk out.
 
-    A tool result, a safety verdict, the end of a step and other providers' raw events have no place in this dialect
-    and are left out. An answer that began with Start and never finished ends as an error, not as a clean stop.
+    A tool result, a call that the provider runs by itself, a safety verdict, the end of a step and other providers'
+    raw events have no place in this dialect and are left out. An answer that began with Start and never finished ends
+    as an error, not as a clean stop.
     """
-
-    heartbeat: bytes | None = None
-    """None: the framing's own is right for this dialect's clients."""
 
     def __init__(
         self,
         *,
-        framing: Literal["sse", "ndjson"] = "sse",
+        framing: FramingName = "sse",
         model: str | None = None,
         id: str | None = None,
         created: int | None = None,
@@ -69,9 +65,7 @@ class OpenAIEncoder:
         include_usage: bool = True,
         system_fingerprint: str | None = None,
     ) -> None:
-        if framing not in ("sse", "ndjson"):
-            raise ValueError(f'framing must be "sse" or "ndjson", not {framing!r}')
-        self._sse = framing == "sse"
+        super().__init__(framing)
         self._model = model
         self._id = id
         self._created = int(clock()) if created is None else created
@@ -85,10 +79,11 @@ class OpenAIEncoder:
         self._sources = 0
         self._speaking = False
         self._refused: set[int] = set()
-        self._started = False
-        self._ended = False
-        self._done = False
-        self._finished = False
+
+    @staticmethod
+    def error_body(failure: Failure, status: int) -> dict[str, Any]:  # noqa: ARG004 (the same for every status)
+        """Return the JSON body that tells of `failure` in an HTTP response of `status`."""
+        return error_object(failure)
 
     def feed(self, event: Event, /) -> list[Any]:
         """Return the messages that tell of `event`; none once the answer is over.
@@ -97,16 +92,7 @@ class OpenAIEncoder:
         """
         if type(event) is TextDelta and not event.refusal and event.index in self._text_leads and event.text:
             return [self._text(event.text, self._text_leads[event.index])]
-        if self._finished:
-            raise RuntimeError("OpenAIEncoder: feed after finish")
-        if self._done:
-            return []
-        if type(event) not in EVENT_TYPES:
-            raise EncodeError(f"OpenAIEncoder: takes events, such as TextDelta(text), not {type(event).__name__}")
-        if self._ended and not isinstance(event, Failure | Done):
-            # After the finish reason and the usage chunk there is room for an error or the end alone.
-            return []
-        return self._messages(event)
+        return super().feed(event)
 
     def text_message(self, text: str) -> ServerSentEvent | None:
         """Return what TextDelta(text) becomes as of now; None if `feed` must see it."""
@@ -114,14 +100,11 @@ class OpenAIEncoder:
 
     def finish(self) -> list[Any]:
         """Return what the source left out of a proper end."""
-        if self._finished:
-            raise RuntimeError("OpenAIEncoder: finish after finish")
-        self._finished = True
+        messages = super().finish()
         self._text_leads.clear()
-        # A source of bare text has no Start and no Finish, and its end is the answer's; any other was cut.
-        return [] if self._done else self._end(finished=not self._started)
+        return messages
 
-    def _messages(self, event: Event) -> list[Any]:
+    def _content(self, event: Content) -> list[Any]:
         match event:
             case TextDelta(text=""):
                 return []
@@ -136,24 +119,19 @@ class OpenAIEncoder:
                 return [*self._open(choice), self._chunk(choice, {"reasoning_content": text})] if text else []
             case ToolCallDelta(choice=choice):
                 _check(choice)
-                return self._deltas(self._calls.add(event))
+                return self._told(self._calls.add(event))
             case ToolCall(choice=choice):
                 _check(choice)
-                return self._deltas(self._calls.close(event))
+                return self._told(self._calls.close(event))
             case Start():
-                return self._start(event)
-            case Finish():
-                return self._finish(event)
+                self._prepare(event)
+                return self._open(0)
             case Citations():
                 return self._citations(event)
             case AudioDelta():
                 return self._audio(event)
             case Raw(provider="openai", data=dict() as data):
                 return [self._message(data)]
-            case Failure():
-                return self._fail(event)
-            case Done():
-                return self._end(finished=event.finished)
             case Raw() | Safety() | ToolResult() | FinishStep():
                 return []
             case _:
@@ -162,9 +140,6 @@ class OpenAIEncoder:
     @staticmethod
     def _text(text: str, lead: str) -> ServerSentEvent:
         return ServerSentEvent(f'{lead}{_json.dumps(text).decode()}}},"finish_reason":null}}]}}')
-
-    def _message(self, value: dict[str, Any]) -> Any:
-        return ServerSentEvent(_json.dumps(value).decode()) if self._sse else value
 
     def _chunk(self, choice: int, delta: dict[str, Any], finish_reason: str | None = None) -> Any:
         if self._sse:
@@ -199,16 +174,19 @@ class OpenAIEncoder:
         role = {"role": "assistant", "content": "", "refusal": None}
         return [self._chunk(n, dict(role)) for n in range(first, choice + 1)]
 
-    def _start(self, start: Start) -> list[Any]:
-        self._started = True
-        self._prepare(start)
-        return self._open(0)
-
-    def _deltas(self, deltas: Deltas) -> list[Any]:
+    def _told(self, pieces: list[Piece]) -> list[Any]:
         messages = []
-        for choice, delta in deltas:
-            messages += self._open(choice)
-            messages.append(self._chunk(choice, delta))
+        for call, begins, arguments, *_ in pieces:
+            if call.kind == "server" or not (begins or arguments):
+                continue
+            entry: dict[str, Any] = {"index": call.number}
+            custom = call.kind == "custom"
+            part: dict[str, Any] = {"input" if custom else "arguments": arguments}
+            if begins:
+                entry |= {"id": call.id, "type": "custom" if custom else "function"}
+                part = {"name": call.name, **part}
+            entry["custom" if custom else "function"] = part
+            messages += [*self._open(call.choice), self._chunk(call.choice, {"tool_calls": [entry]})]
         return messages
 
     def _citations(self, event: Citations) -> list[Any]:
@@ -246,19 +224,15 @@ class OpenAIEncoder:
             messages.append(self._chunk(0, {"audio": {"data": b2a_base64(event.data, newline=False).decode()}}))
         return messages
 
-    def _finish(self, event: Finish) -> list[Any]:
-        if event.reason == "error":
-            word = event.raw_reason or event.reason
-            return self._fail(Failure("internal", f"the provider ended its answer with {word!r}"))
+    def _close(self, event: Finish) -> list[Any]:
         messages = self._open(0)
-        messages += self._deltas(self._calls.flush())
+        messages += self._told(self._calls.flush())
         if self._speaking:
             messages.append(self._chunk(0, {"audio": {"expires_at": self._created + _AUDIO_LIFETIME}}))
         for choice in range(len(self._leads)):
             messages.append(self._chunk(choice, {}, self._reason(event.reason, choice)))
         if self._include_usage and event.usage is not None and (usage := _usage(event.usage)):
             messages.append(self._message({**self._head, "choices": [], "usage": usage}))
-        self._ended = True
         self._text_leads.clear()
         return messages
 
@@ -267,20 +241,12 @@ class OpenAIEncoder:
             return "stop"
         return _REASONS.get(reason) or ("tool_calls" if choice in self._calls.counts else "stop")
 
-    def _end(self, *, finished: bool) -> list[Any]:
-        if not self._ended and not finished:
-            return self._fail(_TRUNCATED)
-        messages = [] if self._ended else self._finish(Finish("stop"))
-        self._done = True
-        return [*messages, self._terminator()]
-
-    def _fail(self, failure: Failure) -> list[Any]:
-        self._done = True
+    def _error(self, failure: Failure) -> list[Any]:
         self._text_leads.clear()
-        return [self._message(error_object(failure)), self._terminator()]
+        return [self._message(error_object(failure)), *self._terminator()]
 
-    def _terminator(self) -> Any:
-        return ServerSentEvent("[DONE]") if self._sse else {"object": "done"}
+    def _terminator(self) -> list[Any]:
+        return [ServerSentEvent("[DONE]") if self._sse else {"object": "done"}]
 
 
 def _check(choice: int) -> None:
@@ -297,13 +263,10 @@ def _usage(usage: Usage) -> dict[str, Any]:
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": total,
-        "prompt_tokens_details": _known(
+        "prompt_tokens_details": known(
             cached_tokens=usage.cache_read_tokens, cache_write_tokens=usage.cache_write_tokens
-        ),
-        "completion_tokens_details": _known(reasoning_tokens=usage.reasoning_tokens),
+        )
+        or None,
+        "completion_tokens_details": known(reasoning_tokens=usage.reasoning_tokens) or None,
     }
-    return _known(**counts) or {}
-
-
-def _known(**values: Any) -> dict[str, Any] | None:
-    return {key: value for key, value in values.items() if value is not None} or None
+    return known(**counts)

@@ -6,8 +6,6 @@ in `extras`: a strange extra must not cost the text beside it.
 
 from __future__ import annotations
 
-import json
-import re
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -22,7 +20,6 @@ MAX_CHOICES: Final = 128
 """The largest `n` that the API takes. A wild index must not make us, or a client, fill a list up to it."""
 
 _Index = Annotated[int, msgspec.Meta(ge=0, lt=MAX_CHOICES)]
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class _Struct(msgspec.Struct, gc=False):
@@ -178,22 +175,8 @@ _DONE: Final = Message(done=True)
 
 
 def read(text: str | bytes, decoder: msgspec.json.Decoder[Any] | None = None) -> Any:
-    """Return the value of JSON `text`: integers exact, lone surrogates as U+FFFD. Raises DecodeError."""
-    decode = decoder.decode if decoder is not None else msgspec.json.decode
-    try:
-        try:
-            return decode(text)
-        except msgspec.ValidationError:
-            raise
-        except msgspec.DecodeError:
-            # Half an emoji is legal JSON, and models do cut there; msgspec refuses it.
-            plain = text if isinstance(text, str) else text.decode()
-            if not _SURROGATE.search(plain):
-                raise
-            return decode(_json.dumps(json.loads(plain)))
-    except (msgspec.MsgspecError, RecursionError, ValueError) as exc:
-        line = text if isinstance(text, bytes) else text.encode(errors="replace")
-        raise DecodeError(f"not a chat completion chunk: {exc}", line=line) from exc
+    """Return the value of JSON `text`, as `_json.loads` does. Raises DecodeError."""
+    return _json.loads(text, decoder, what="a chat completion chunk")
 
 
 def parse(message: object) -> Message | None:
