@@ -22,7 +22,8 @@ from gai_stream.asgi.errors import answer
 from gai_stream.asgi.headers import CORS
 from gai_stream.demo.shutdown import Shutdown
 from gai_stream.events import Event
-from gai_stream.providers.provider import ChatRequest, Message, Provider, parse_chat_request
+from gai_stream.providers.endpoint import parse_chat_request
+from gai_stream.providers.provider import ChatRequest, Message, Provider
 from gai_stream.providers.scripted import ScriptedProvider
 
 __all__ = ["app", "configured", "has_key"]
