@@ -11,7 +11,7 @@ import msgspec
 from gai_stream import _json
 from gai_stream.dialects._calls import made_up_id
 from gai_stream.events import ToolCall
-from gai_stream.providers.provider import ChatRequest, Message
+from gai_stream.providers.provider import Message
 
 __all__ = [
     "Choice",
@@ -25,7 +25,6 @@ __all__ = [
     "named",
     "object_of",
     "token_id",
-    "wants_no_call",
 ]
 
 
@@ -61,15 +60,20 @@ def named(mode: str, names: Sequence[str]) -> str | dict[str, Any]:
     return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}
 
 
-def wants_no_call(request: ChatRequest) -> bool:
-    """Whether the request forbids calls."""
-    return request.tool_choice == "none"
-
-
 def function_of(tool: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what OpenAI says of a function tool; None for a tool of another kind."""
-    function = tool.get("function")
-    return function if tool.get("type", "function") == "function" and isinstance(function, dict) else None
+    """Return what OpenAI says of a function tool; None for a tool of another kind.
+
+    A custom tool, which takes free text, becomes a function of one text called `input`.
+    """
+    match tool:
+        case {"type": "custom", "custom": {"name": str(name), **rest}}:
+            schema = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
+            more = {"description": rest["description"]} if "description" in rest else {}
+            return {"name": name, **more, "parameters": schema}
+        case {"function": dict(function)} if tool.get("type", "function") == "function":
+            return function
+        case _:
+            return None
 
 
 def client_calls(message: Message) -> list[ToolCall]:
