@@ -11,8 +11,9 @@ from importlib import import_module
 from typing import Any, Final, Protocol, cast
 
 from gai_stream.providers.provider import ChatRequest
+from gai_stream.providers.requests._portable import portable
 
-__all__ = ["Codec", "codec", "names"]
+__all__ = ["Codec", "codec", "names", "portable"]
 
 
 class Codec(Protocol):

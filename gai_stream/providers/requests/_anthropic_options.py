@@ -126,7 +126,7 @@ def _effort(thinking: dict[str, Any] | None, config: dict[str, Any]) -> str | No
 
 
 def _is_adaptive(model: str) -> bool:
-    """Whether `model` decides itself how long to think, as Claude does since 4.6. Others with this API want a number."""
+    """Whether `model` decides itself how long to think: Claude since 4.6. Others with this API want a number."""
     model = model.lower()
     if "claude" not in model:
         return False

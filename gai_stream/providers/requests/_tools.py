@@ -24,6 +24,7 @@ __all__ = [
     "input_of",
     "named",
     "object_of",
+    "text_of",
     "token_id",
 ]
 
@@ -40,14 +41,19 @@ def choice_of(tool_choice: str | dict[str, Any] | None) -> Choice | None:
     match tool_choice:
         case "auto" | "none" | "required":
             return Choice(tool_choice, [])
-        case {"type": "function" | "custom" as type_} if isinstance(tool_choice, dict):
-            match tool_choice.get(type_):
-                case {"name": str(name)}:
-                    return Choice("required", [name])
         case {"type": "allowed_tools", "allowed_tools": {"mode": "auto" | "required" as mode, "tools": list(tools)}}:
-            choices = [choice for tool in tools if isinstance(tool, dict) and (choice := choice_of(tool))]
-            return Choice(mode, [name for choice in choices for name in choice.names])
-    return None
+            return Choice(mode, [name for tool in tools if (name := _name_of(tool)) is not None])
+        case _:
+            name = _name_of(tool_choice)
+            return None if name is None else Choice("required", [name])
+
+
+def _name_of(tool: Any) -> str | None:
+    match tool:
+        case {"type": "function", "function": {"name": str(name)}} | {"type": "custom", "custom": {"name": str(name)}}:
+            return name
+        case _:
+            return None
 
 
 def named(mode: str, names: Sequence[str]) -> str | dict[str, Any]:
@@ -95,6 +101,14 @@ def input_of(arguments: str) -> Any:
         return None
 
 
+def text_of(message: Message) -> str:
+    """Return what a message says, for who takes nothing but text. Parts that no model wrote become paragraphs."""
+    if isinstance(message.content, str):
+        return message.content
+    texts = [Message(message.role, [part]).text for part in message.content]
+    return ("" if message.role == "assistant" else "\n\n").join(text for text in texts if text)
+
+
 def arguments_of(call: ToolCall) -> str:
     """Return a call's arguments as text: the model's own, byte for byte, where they are known."""
     return call.arguments or _json.dumps(call.input).decode()
@@ -128,10 +142,14 @@ class OpenCalls:
         self._open.append((id, name))
         return id
 
-    def answer(self, id: str | None, name: str | None) -> str:
-        """Return the id of the call that is answered: the first open one that `id` or `name` fits."""
+    def answer(self, id: str | None, name: str | None) -> tuple[str, str | None]:
+        """Return the id of the call that is answered, and its name if nobody else can know it.
+
+        It is the first open call that `id`, or else `name`, fits.
+        """
         for call in self._open:
-            if call[0] == id or (not id and (not name or call[1] == name)):
+            if call[0] == id or (not id and name in (None, "", call[1])):
                 self._open.remove(call)
-                return call[0]
-        return id or self.add(None, name or "")
+                return call[0], None
+        self._count += 1
+        return id or made_up_id(self._count, name), name
