@@ -1,4 +1,4 @@
-"""The bodies of OpenAI's Chat Completions that are not streams: the request, and an answer in one piece."""
+"""The body of a request for OpenAI's Chat Completions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gai_stream import _json
 from gai_stream.events import ToolCall
 from gai_stream.providers.provider import ChatRequest, ImagePart, Message, Part, TextPart
 
-__all__ = ["completion_as_chunk", "request_body"]
+__all__ = ["request_body"]
 
 
 def request_body(request: ChatRequest, *, model: str | None, usage: bool, newest: bool) -> dict[str, Any]:
@@ -63,20 +63,3 @@ def _tool_call(call: ToolCall) -> dict[str, Any]:
     # The model must see its own words again, byte for byte where they are known.
     arguments = call.arguments or _json.dumps(call.input).decode()
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
-
-
-def completion_as_chunk(completion: Any) -> dict[str, Any]:
-    """Return a `chat.completion` object as the one chunk of a stream that says the same.
-
-    Raises LookupError, TypeError or ValueError for a value that is none.
-    """
-    choices = []
-    for choice in completion["choices"]:
-        delta = dict(choice["message"])
-        if calls := delta.get("tool_calls"):
-            delta["tool_calls"] = [{**call, "index": number} for number, call in enumerate(calls)]
-        rest = {key: value for key, value in choice.items() if key != "message"}
-        choices.append({**rest, "delta": delta})
-    if not choices:
-        raise ValueError("choices is empty")
-    return {**completion, "object": "chat.completion.chunk", "choices": choices}
