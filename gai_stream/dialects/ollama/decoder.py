@@ -96,7 +96,9 @@ class OllamaDecoder(Decoder):
         if not isinstance(value, dict):
             return self._begin(None, [Raw("ollama", value)])
         if value.get("error"):
-            return self._fail(failure_from(provider_error(value)))
+            # A message beside it is the answer's, not the error's.
+            told = {key: part for key, part in value.items() if key != "message"}
+            return self._fail(failure_from(provider_error(told)))
         if not value.keys() & {"message", "response", "done"}:
             return self._begin(None, [Raw("ollama", value)]) if value else []
         try:
