@@ -138,6 +138,9 @@ class Encoder:
         if not self._ended and not finished:
             return self._fail(TRUNCATED)
         messages = [] if self._ended else self._finish(Finish("stop"))
+        if self._done:
+            # What was still open had no form, which ended the answer.
+            return messages
         self._done = True
         return messages + self._terminator()
 

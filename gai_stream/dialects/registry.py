@@ -30,6 +30,8 @@ class Dialect(NamedTuple):
 _DIALECTS: Final[dict[str, tuple[Framing, str, str | None, str | None]]] = {
     "gai": ("sse", "gai", "GaiDecoder", "GaiEncoder"),
     "gai_v1": ("sse", "gai_v1", "GaiV1Decoder", "GaiV1Encoder"),
+    "glm": ("sse", "glm", "GLMDecoder", None),
+    "ollama": ("ndjson", "ollama", "OllamaDecoder", "OllamaEncoder"),
     "openai": ("sse", "openai", "OpenAIDecoder", "OpenAIEncoder"),
 }
 

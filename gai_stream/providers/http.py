@@ -13,12 +13,11 @@ import msgspec
 
 from gai_stream import _json
 from gai_stream._options import check_bytes, check_seconds
-from gai_stream.dialects.openai import OpenAIDecoder, provider_error
+from gai_stream.dialects.openai import OpenAIDecoder, completion_as_chunk, provider_error
 from gai_stream.events import Done, Event, Failure
 from gai_stream.exceptions import DecodeError, LimitExceeded, ProviderError, StreamError
 from gai_stream.providers.errors import refusal
 from gai_stream.providers.exchange import Exchange, Timeouts
-from gai_stream.providers.openai_body import completion_as_chunk
 from gai_stream.providers.provider import ChatRequest
 from gai_stream.providers.requests import openai
 from gai_stream.sse import SSEDecoder
