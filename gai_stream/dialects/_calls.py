@@ -117,7 +117,11 @@ class OutgoingCalls:
     def close(self, event: ToolCall) -> list[Piece]:
         """Return what is still missing of a whole call: nothing, all of it, or what its fragments did not bring."""
         # A client that parses "" as JSON fails; the API itself sends {} for a call without arguments.
-        text = event.arguments if event.arguments.strip() else _json.dumps(event.input).decode()
+        text = event.arguments
+        if event.kind == "custom":
+            text = text or str(event.input)
+        elif not text.strip():
+            text = _json.dumps(event.input).decode()
         call = next((call for call in self._open if call.is_of(event)), None)
         if call is None:
             call = OutgoingCall(event.choice)

@@ -31,6 +31,7 @@ _DIALECTS: Final[dict[str, tuple[Framing, str, str | None, str | None]]] = {
     "gai": ("sse", "gai", "GaiDecoder", "GaiEncoder"),
     "gai_v1": ("sse", "gai_v1", "GaiV1Decoder", "GaiV1Encoder"),
     "openai": ("sse", "openai", "OpenAIDecoder", "OpenAIEncoder"),
+    "openai_responses": ("sse", "openai_responses", "OpenAIResponsesDecoder", "OpenAIResponsesEncoder"),
 }
 
 

@@ -11,12 +11,13 @@ import pytest
 from gai_stream.dialects.gai import GaiDecoder, GaiEncoder
 from gai_stream.dialects.gai_v1 import GaiV1Decoder, GaiV1Encoder
 from gai_stream.dialects.openai import OpenAIDecoder, OpenAIEncoder
+from gai_stream.dialects.openai_responses import OpenAIResponsesDecoder, OpenAIResponsesEncoder
 from gai_stream.dialects.registry import _DIALECTS, Dialect, dialect, names
 from gai_stream.events import TextDelta
 
 
 def test_names_are_listed_in_order() -> None:
-    assert names() == ["gai", "gai_v1", "openai"]
+    assert names() == ["gai", "gai_v1", "openai", "openai_responses"]
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,7 @@ def test_names_are_listed_in_order() -> None:
         Dialect("gai", "sse", GaiDecoder, GaiEncoder),
         Dialect("gai_v1", "sse", GaiV1Decoder, GaiV1Encoder),
         Dialect("openai", "sse", OpenAIDecoder, OpenAIEncoder),
+        Dialect("openai_responses", "sse", OpenAIResponsesDecoder, OpenAIResponsesEncoder),
     ],
 )
 def test_a_dialect_is_its_framing_and_its_two_transforms(expected: Dialect) -> None:
@@ -50,7 +52,7 @@ def test_a_dialect_may_go_one_way_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["", "GAI", "gai-v1", None, ["gai"]])
 def test_an_unknown_name_is_refused_with_the_known_ones(name: Any) -> None:
-    with pytest.raises(ValueError, match=r"^dialect must be one of gai, gai_v1, openai, not "):
+    with pytest.raises(ValueError, match=r"^dialect must be one of gai, gai_v1, openai, openai_responses, not "):
         dialect(name)
 
 
