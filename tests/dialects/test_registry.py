@@ -8,23 +8,27 @@ from typing import Any
 
 import pytest
 
+from gai_stream.dialects.ag_ui import AGUIDecoder, AGUIEncoder
 from gai_stream.dialects.gai import GaiDecoder, GaiEncoder
 from gai_stream.dialects.gai_v1 import GaiV1Decoder, GaiV1Encoder
 from gai_stream.dialects.openai import OpenAIDecoder, OpenAIEncoder
 from gai_stream.dialects.registry import _DIALECTS, Dialect, dialect, names
+from gai_stream.dialects.vercel import VercelDecoder, VercelEncoder
 from gai_stream.events import TextDelta
 
 
 def test_names_are_listed_in_order() -> None:
-    assert names() == ["gai", "gai_v1", "openai"]
+    assert names() == ["ag_ui", "gai", "gai_v1", "openai", "vercel"]
 
 
 @pytest.mark.parametrize(
     "expected",
     [
+        Dialect("ag_ui", "sse", AGUIDecoder, AGUIEncoder),
         Dialect("gai", "sse", GaiDecoder, GaiEncoder),
         Dialect("gai_v1", "sse", GaiV1Decoder, GaiV1Encoder),
         Dialect("openai", "sse", OpenAIDecoder, OpenAIEncoder),
+        Dialect("vercel", "sse", VercelDecoder, VercelEncoder),
     ],
 )
 def test_a_dialect_is_its_framing_and_its_two_transforms(expected: Dialect) -> None:
@@ -50,7 +54,7 @@ def test_a_dialect_may_go_one_way_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["", "GAI", "gai-v1", None, ["gai"]])
 def test_an_unknown_name_is_refused_with_the_known_ones(name: Any) -> None:
-    with pytest.raises(ValueError, match=r"^dialect must be one of gai, gai_v1, openai, not "):
+    with pytest.raises(ValueError, match=r"^dialect must be one of ag_ui, gai, gai_v1, openai, vercel, not "):
         dialect(name)
 
 
