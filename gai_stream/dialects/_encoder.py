@@ -73,8 +73,8 @@ class Encoder:
         self._finished = False
 
     @staticmethod
-    def error_body(failure: Failure, status: int) -> dict[str, Any]:
-        """Return the JSON body that tells of `failure` in an HTTP response of `status`."""
+    def error_body(failure: Failure, status: int) -> dict[str, Any] | str:
+        """Return the body that tells of `failure` in an HTTP response of `status`: a dict is JSON, a str plain text."""
         raise NotImplementedError
 
     def feed(self, event: Event, /) -> list[Any]:
