@@ -19,7 +19,7 @@ from gai_stream.sse import SSEDecoder
 
 from .expectations import Seen
 
-__all__ = ["CLIENTS", "read_node"]
+__all__ = ["CLIENTS"]
 
 _KEY: Final = "none"
 

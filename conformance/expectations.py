@@ -78,11 +78,11 @@ def expected(recording: Recording, target: str) -> Seen:
         (call["name"], _input(call, target)) for call in wanted["tool_calls"] if not call.get("arguments_invalid_json")
     ]
     return Seen(
-        text=wanted["text"] + wanted.get("refusal", ""),
+        text=wanted["text"] + wanted.get("refusal", "") + (wanted.get("audio_transcript", "") if target == "vercel" else ""),
         reasoning=wanted["reasoning"],
         calls=calls,
         reason=None if message else _reason(recording, target, bool(calls)),
-        usage=None if message else _usage(recording),
+        usage=None if message else _usage(recording, target),
         error=message,
     )
 
@@ -97,7 +97,8 @@ def _reason(recording: Recording, target: str, calls: bool) -> str | None:
     wanted = recording.wanted
     raw = wanted.get("incomplete_reason") or wanted.get("finish_reason")
     if target in ("gai", "gai_v1"):
-        return raw if raw is None else str(raw)
+        word = wanted.get("finish_reason") or wanted.get("prompt_feedback", {}).get("blockReason")
+        return None if word is None else str(word)
     if recording.dialect == target and raw is not None:
         # Its own word comes back.
         return str(raw)
@@ -107,16 +108,20 @@ def _reason(recording: Recording, target: str, calls: bool) -> str | None:
         normal = _STOPS.get(str(raw), "unknown")
     if normal == "stop" and calls:
         normal = "tool_calls"
+    if wanted.get("refusal") and target in ("anthropic", "gemini"):
+        # These have no other place for it.
+        normal = "content_filter"
     if target == "ag_ui":
         return "finished"
     return _WORDS[target].get(normal, normal)
 
 
-def _usage(recording: Recording) -> tuple[int, int] | None:
+def _usage(recording: Recording, target: str) -> tuple[int, int] | None:
     wanted = recording.wanted
     told = wanted.get("usage")
     if told is None:
-        return None
+        # These clients demand a number, and the others do without.
+        return (0, 0) if target in ("anthropic", "gemini", "ollama") else None
     input, output = told.get("input_tokens"), told.get("output_tokens")
     if recording.dialect == "anthropic":
         input += (told.get("cache_read_tokens") or 0) + (told.get("cache_write_tokens") or 0)
