@@ -109,7 +109,7 @@ def test_every_recording_is_shown_whole(
 
 
 def _is_whole(part: Any) -> bool:
-    return part["state"] in ("input-available", "output-available") or "input" in part and "errorText" in part
+    return part["state"] in ("input-available", "output-available") or ("input" in part and "errorText" in part)
 
 
 @CLIENTS
@@ -232,9 +232,7 @@ def test_an_error_in_the_middle_of_text_and_of_a_tool(client: str, profile: Any,
 
 
 @CLIENTS
-def test_a_call_that_was_cut_is_no_call_and_one_that_is_no_json_an_error(
-    client: str, profile: Any, read: Read
-) -> None:
+def test_a_call_that_was_cut_is_no_call_and_one_that_is_no_json_an_error(client: str, profile: Any, read: Read) -> None:
     fragment = ToolCallDelta(0, "x", "f", '{"a')
     (part,) = tools(read(client, VercelEncoder(profile=profile), [START, fragment, Finish("length"), Done()]))
     assert part["state"] == "input-streaming"
