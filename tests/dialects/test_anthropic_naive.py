@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from gai_stream.dialects import registry
 from gai_stream.dialects.anthropic import AnthropicEncoder
-from gai_stream.dialects.openai import OpenAIDecoder
 from gai_stream.exceptions import DecodeError, TruncatedStream
 from gai_stream.sse import SSEDecoder, SSEEncoder
 
@@ -28,6 +28,15 @@ NAIVE = {
     "error": '{"type":"message_start"}',
     "choice": "panic",
     "invalid": "the invalid JSON is forwarded as it is",
+    "envelope": "message_start for every chunk, and no text ever",
+    "text and finish": "the stop is lost",
+    "parts": "all parts but the first are lost",
+    "call alone": "message_start",
+    "call and finish": "a bare message_stop",
+    "thought": "leaked as text that the user sees",
+    "safety": "an empty text delta",
+    "blocked": "message_start",
+    "google error": "message_start",
     "cut": "a stream that just stops: nobody can tell it from a whole one",
 }
 """Of each case: what the naive translator gave."""
@@ -132,9 +141,69 @@ CASES: dict[str, tuple[list[Any], list[str]]] = {
 }
 
 
-def translated(messages: list[Any]) -> list[dict[str, Any]]:
+def parts(*values: dict[str, Any], reason: str | None = None, **fields: Any) -> dict[str, Any]:
+    finish = {"finishReason": reason} if reason else {}
+    return {"candidates": [{"content": {"role": "model", "parts": list(values)}, "index": 0, **finish}], **fields}
+
+
+def google_call(name: str) -> dict[str, Any]:
+    return {"functionCall": {"id": name, "name": name, "args": {"a": 1}}}
+
+
+def in_envelope(*responses: dict[str, Any]) -> list[Any]:
+    return [{"response": response, "traceId": "t"} for response in responses]
+
+
+COUNTS = {"promptTokenCount": 7, "candidatesTokenCount": 2, "thoughtsTokenCount": 3, "totalTokenCount": 12}
+GOOGLES = {
+    # Antigravity's real form; every chunk has the counts so far.
+    "envelope": (
+        in_envelope(parts({"text": "Hi"}), parts({"text": "!"}, reason="STOP", usageMetadata=COUNTS)),
+        ["start", "+text", "Hi", "!", "-", "end_turn 7 5", "stop"],
+    ),
+    # Gemini's normal last chunk.
+    "text and finish": (
+        in_envelope(parts({"text": "a"}, reason="STOP")),
+        ["start", "+text", "a", "-", "end_turn", "stop"],
+    ),
+    "parts": (
+        in_envelope(parts({"text": "a"}, google_call("f"), google_call("g"), reason="STOP")),
+        [
+            *("start", "+text", "a", "-", "+tool_use f f", "", '{"a":1}', "-", "+tool_use g g", "", '{"a":1}', "-"),
+            *("tool_use", "stop"),
+        ],
+    ),
+    "call alone": (
+        in_envelope(parts(google_call("f")), parts({"text": ""}, reason="STOP")),
+        ["start", "+tool_use f f", "", '{"a":1}', "-", "tool_use", "stop"],
+    ),
+    "call and finish": (
+        in_envelope(parts(google_call("f"), reason="STOP")),
+        ["start", "+tool_use f f", "", '{"a":1}', "-", "tool_use", "stop"],
+    ),
+    "thought": (
+        in_envelope(parts({"text": "hm", "thought": True}), parts({"text": "a"}, reason="STOP")),
+        ["start", "+thinking", "hm", "-", "+text", "a", "-", "end_turn", "stop"],
+    ),
+    "safety": (
+        in_envelope(parts({"text": "a"}), parts(reason="SAFETY")),
+        ["start", "+text", "a", "-", "refusal", "stop"],
+    ),
+    "blocked": (in_envelope({"promptFeedback": {"blockReason": "SAFETY"}}), ["start", "refusal", "stop"]),
+    "google error": (
+        [*in_envelope(parts({"text": "a"})), {"error": {"code": 503, "message": "busy", "status": "UNAVAILABLE"}}],
+        ["start", "+text", "a", "-", "overloaded_error busy"],
+    ),
+}
+CASES |= GOOGLES if "antigravity" in registry.names() else {}
+
+
+def translated(name: str) -> list[dict[str, Any]]:
     """What a client gets for the messages of an upstream; one that cannot be read is skipped."""
-    decoder, encoder = OpenAIDecoder(), AnthropicEncoder()
+    messages, _ = CASES[name]
+    make = registry.dialect("antigravity" if name in GOOGLES else "openai").decoder
+    assert make is not None
+    decoder, encoder = make(), AnthropicEncoder()
     told = []
     for message in messages:
         try:
@@ -182,16 +251,17 @@ def summary(message: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_the_original_broke_is_right_here(name: str) -> None:
-    messages, wanted = CASES[name]
-    assert [summary(message) for message in translated(messages)] == wanted, f"the original gave: {NAIVE[name]}"
+    _, wanted = CASES[name]
+    assert [summary(message) for message in translated(name)] == wanted, f"the original gave: {NAIVE[name]}"
 
 
 def test_every_case_says_what_the_original_made_of_it() -> None:
-    assert CASES.keys() == NAIVE.keys()
+    assert CASES.keys() | GOOGLES.keys() == NAIVE.keys()
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_nothing_of_the_upstreams_own_json_leaks(name: str) -> None:
-    told = json.dumps(translated(CASES[name][0]))
+    told = json.dumps(translated(name))
     assert "choices" not in told
     assert "chat.completion" not in told
+    assert "candidates" not in told
