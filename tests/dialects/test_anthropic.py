@@ -436,6 +436,11 @@ def test_an_error_ends_the_answer(message: Any, failure: Failure) -> None:
     assert fed(START, delta("text_delta", text="a"), message, STOP)[2:] == [failure, Done(finished=False)]
 
 
+@pytest.mark.parametrize("kind", ["text", "thinking", "signature", "input_json", "citation", "compaction"])
+def test_what_the_sdks_helper_tells_in_addition_is_nothing_new(kind: str) -> None:
+    assert fed(START, {"type": kind, kind: "a", "snapshot": "a"}) == [STARTED]
+
+
 def test_done_is_tolerated() -> None:
     done = ServerSentEvent("[DONE]", event="data")
     assert fed(START, done, ending("end_turn"), STOP, done)[-1] == Done()

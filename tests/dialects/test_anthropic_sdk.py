@@ -357,6 +357,28 @@ def test_the_helpers_events_do_not_count_twice(serve: Serve) -> None:
     assert once[-3:] == raw[-3:]
 
 
+def test_the_beta_helper_reads_the_same_and_more(serve: Serve) -> None:
+    events: list[Event] = [
+        START,
+        Raw("anthropic", {"type": "content_block_start", "index": 0, "content_block": {"type": "compaction"}}),
+        Raw(
+            "anthropic",
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "compaction_delta", "content": "c"}},
+        ),
+        *EVERYTHING[1:],
+    ]
+    with client(serve(events)).beta.messages.stream(**ASKED) as stream:
+        told = list(stream)
+        final = stream.get_final_message()
+    assert [block.type for block in final.content] == ["compaction", *KINDS]
+    assert final.content[0].content == "c"  # type: ignore[union-attr]
+    again = heard(told)
+    assert [event.data["type"] for event in again if isinstance(event, Raw)] == [
+        *("content_block_start", "content_block_delta", "new_event", "content_block_start")
+    ]
+    assert again[-2] == Finish("tool_calls", USAGE, "tool_use")
+
+
 @pytest.mark.parametrize("reader", [read, read_helper])
 @pytest.mark.parametrize(
     ("events", "kind"),
