@@ -8,22 +8,26 @@ from typing import Any
 
 import pytest
 
+from gai_stream.dialects.antigravity import AntigravityDecoder, AntigravityEncoder
 from gai_stream.dialects.gai import GaiDecoder, GaiEncoder
 from gai_stream.dialects.gai_v1 import GaiV1Decoder, GaiV1Encoder
+from gai_stream.dialects.gemini import GeminiDecoder, GeminiEncoder
 from gai_stream.dialects.openai import OpenAIDecoder, OpenAIEncoder
 from gai_stream.dialects.registry import _DIALECTS, Dialect, dialect, names
 from gai_stream.events import TextDelta
 
 
 def test_names_are_listed_in_order() -> None:
-    assert names() == ["gai", "gai_v1", "openai"]
+    assert names() == ["antigravity", "gai", "gai_v1", "gemini", "openai"]
 
 
 @pytest.mark.parametrize(
     "expected",
     [
+        Dialect("antigravity", "sse", AntigravityDecoder, AntigravityEncoder),
         Dialect("gai", "sse", GaiDecoder, GaiEncoder),
         Dialect("gai_v1", "sse", GaiV1Decoder, GaiV1Encoder),
+        Dialect("gemini", "sse", GeminiDecoder, GeminiEncoder),
         Dialect("openai", "sse", OpenAIDecoder, OpenAIEncoder),
     ],
 )
@@ -50,7 +54,7 @@ def test_a_dialect_may_go_one_way_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["", "GAI", "gai-v1", None, ["gai"]])
 def test_an_unknown_name_is_refused_with_the_known_ones(name: Any) -> None:
-    with pytest.raises(ValueError, match=r"^dialect must be one of gai, gai_v1, openai, not "):
+    with pytest.raises(ValueError, match=r"^dialect must be one of antigravity, gai, gai_v1, gemini, openai, not "):
         dialect(name)
 
 
