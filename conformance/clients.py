@@ -93,14 +93,16 @@ def read_responses(url: str) -> Seen:
 
 def read_anthropic(url: str) -> Seen:
     error = None
-    with anthropic.Anthropic(base_url=url, api_key=_KEY, max_retries=0) as client:
-        with client.messages.stream(model="m", max_tokens=9, messages=[{"role": "user", "content": "hi"}]) as stream:
-            try:
-                for _ in stream:
-                    pass
-            except anthropic.APIError as exc:
-                error = str(exc)
-            message = stream.current_message_snapshot
+    with (
+        anthropic.Anthropic(base_url=url, api_key=_KEY, max_retries=0) as client,
+        client.messages.stream(model="m", max_tokens=9, messages=[{"role": "user", "content": "hi"}]) as stream,
+    ):
+        try:
+            for _ in stream:
+                pass
+        except anthropic.APIError as exc:
+            error = str(exc)
+        message = stream.current_message_snapshot
     usage = message.usage
     read, written = usage.cache_read_input_tokens or 0, usage.cache_creation_input_tokens or 0
     return Seen(

@@ -98,7 +98,7 @@ def app(
     def endpoint(handler: Callable[..., ASGIApp], label: str, field: str, *methods: str) -> ASGIApp:
         return handler(chosen, chosen.asked_by(field), methods=methods, cors=cors, on_end=_log(label))
 
-    endpoints = {
+    endpoints: dict[str, ASGIApp] = {
         "/chat": _ByMethod(
             endpoint(sse_handler, "GET /chat", "q", "GET"), endpoint(ndjson_handler, "POST /chat", "query", "POST")
         ),

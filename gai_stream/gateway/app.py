@@ -32,7 +32,7 @@ from .limits import Limits
 from .lists import anthropic_models, gemini_models, ollama_tags, ollama_version, openai_models, single
 from .routes import Routes
 
-__all__ = ["OnEnd", "Outcome", "gateway", "gateway_routes"]
+__all__ = ["OnOutcome", "Outcome", "gateway", "gateway_routes"]
 
 logger = logging.getLogger("gai_stream.gateway")
 
@@ -47,8 +47,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     `path` and `dialect` are the client's, `model` is what it asked for, `provider` and `provider_model` who answered
     (None is the provider's own choice), `streamed` whether the answer came in pieces. `key` stands for the credential
-    that the client showed, or for its address: the same for the same client, and of no use to anybody else. Usage, text,
-    failure and timings are in `summary`.
+    that the client showed, or for its address: the same for the same client, and of no use to anybody else. Usage,
+    text, failure and timings are in `summary`.
     """
 
     path: str
@@ -64,7 +64,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     summary: Summary
 
 
-OnEnd: TypeAlias = Callable[[Outcome], Awaitable[object] | object]
+OnOutcome: TypeAlias = Callable[[Outcome], Awaitable[object] | object]
 
 
 class _Caller(NamedTuple):
@@ -79,15 +79,15 @@ def gateway(
     *,
     token: str | None = None,
     limits: Limits | None = None,
-    on_end: OnEnd | None = None,
+    on_outcome: OnOutcome | None = None,
     max_body_size: int = _MAX_BODY_SIZE,
     **options: Unpack[StreamOptions],
 ) -> Starlette:
     """Return an ASGI application that answers OpenAI's, Claude's, Gemini's and Ollama's clients by `routes`.
 
     `token` is what clients must show, as the API key of their SDK; None lets everybody in. `limits` bounds the open
-    streams. `on_end` is called once for each request that reached a provider, with its `Outcome`; by default a line is
-    logged. The other options are those of `sse_response`, for all answers. The providers are closed with the
+    streams. `on_outcome` is called once for each request that reached a provider, with its `Outcome`; by default a line
+    is logged. The other options are those of `sse_response`, for all answers. The providers are closed with the
     application.
     """
 
@@ -98,7 +98,7 @@ def gateway(
             await provider.aclose()
 
     http_routes = gateway_routes(
-        routes, token=token, limits=limits, on_end=on_end, max_body_size=max_body_size, **options
+        routes, token=token, limits=limits, on_outcome=on_outcome, max_body_size=max_body_size, **options
     )
     return Starlette(routes=http_routes, exception_handlers={HTTPException: _as_json}, lifespan=lifespan)
 
@@ -108,23 +108,23 @@ def gateway_routes(
     *,
     token: str | None = None,
     limits: Limits | None = None,
-    on_end: OnEnd | None = None,
+    on_outcome: OnOutcome | None = None,
     max_body_size: int = _MAX_BODY_SIZE,
     **options: Unpack[StreamOptions],
 ) -> list[BaseRoute]:
     """Return the gateway's addresses, for an application of your own. The options are those of `gateway`."""
     if token is not None and (not isinstance(token, str) or not token.strip()):
         raise ValueError("token must be a text that is not blank, or None to let everybody in")
-    if on_end is not None and not callable(on_end):
-        raise TypeError(f"on_end must be callable, not {type(on_end).__name__}")
+    if on_outcome is not None and not callable(on_outcome):
+        raise TypeError(f"on_outcome must be callable, not {type(on_outcome).__name__}")
     for ours in ("status", "on_end", "background"):
         if ours in options:
             raise ValueError(f"{ours} is not for a gateway's caller to set")
     # Pages of other sites may ask only where they are told so.
-    options = {"cors": None, **options}
+    checked: StreamOptions = {"cors": None, **options}
     # Wrong options are found here, not at the first request.
-    sse_response([], **options)
-    doors = _Gateway(routes, token, limits or Limits(), on_end or _log, options)
+    sse_response([], **checked)
+    doors = _Gateway(routes, token, limits or Limits(), on_outcome or _log, checked)
     versions = ("/v1", "/v1beta")
     return [
         *(HTTPRoute(f"{version}/models", doors.models, methods=["GET"]) for version in versions),
@@ -137,12 +137,12 @@ def gateway_routes(
 
 class _Gateway:
     def __init__(
-        self, routes: Routes, token: str | None, limits: Limits, on_end: OnEnd, options: StreamOptions
+        self, routes: Routes, token: str | None, limits: Limits, on_outcome: OnOutcome, options: StreamOptions
     ) -> None:
         self._routes = routes
         self._token = None if token is None else sha256(token.encode()).digest()
         self._limits = limits
-        self._on_end = on_end
+        self._on_outcome = on_outcome
         self._options = options
 
     def endpoint(self, client: Client, max_body_size: int) -> Endpoint:
@@ -186,7 +186,7 @@ class _Gateway:
                 summary=summary,
                 **caller._asdict(),
             )
-            told = self._on_end(outcome)
+            told = self._on_outcome(outcome)
             if inspect.isawaitable(told):
                 await told
 

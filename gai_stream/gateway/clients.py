@@ -43,9 +43,8 @@ class Client(NamedTuple):
         return _encoder(self.dialect).error_body(failure, status)
 
 
-def _encoder(dialect: str) -> type[Encoder]:
-    encoder: Any = registry.dialect(dialect).encoder
-    return encoder  # type: ignore[no-any-return]
+def _encoder(dialect: str) -> Any:
+    return registry.dialect(dialect).encoder
 
 
 def _streams(body: dict[str, Any], request: Request, *, default: bool = False) -> bool:

@@ -124,7 +124,7 @@ def from_env(env: Mapping[str, str] | None = None, *, default: str | None = None
 def _provider(name: str, asked: _Provider, env: Mapping[str, str]) -> Provider:
     preset = asked.preset or name
     if preset == "scripted":
-        return ScriptedProvider(name=name, **({"model": asked.model} if asked.model else {}))
+        return ScriptedProvider(name=name, model=asked.model or "scripted")
     options: dict[str, Any] = {
         key: value for key in ("model", "base_url") if (value := getattr(asked, key)) is not None
     }

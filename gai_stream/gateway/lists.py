@@ -23,7 +23,7 @@ def openai_models(routes: Routes) -> dict[str, Any]:
 def anthropic_models(routes: Routes) -> dict[str, Any]:
     """Return the body of GET /v1/models for a client that sends `anthropic-version`."""
     data = [{"type": "model", "id": id, "display_name": id, "created_at": _EPOCH} for id in routes.models()]
-    ids = [model["id"] for model in data] or [None]
+    ids = [model["id"] for model in data]
     return {"data": data, "has_more": False, "first_id": ids[0], "last_id": ids[-1]}
 
 

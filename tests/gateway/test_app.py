@@ -337,7 +337,8 @@ async def test_lists_are_only_for_those_with_the_token(path: str, opened: Opened
     ("options", "error", "reason"),
     [
         ({"token": " "}, ValueError, "token must be a text that is not blank, or None"),
-        ({"on_end": 1}, TypeError, "on_end must be callable, not int"),
+        ({"on_outcome": 1}, TypeError, "on_outcome must be callable, not int"),
+        ({"on_end": print}, ValueError, "on_end is not for a gateway's caller to set"),
         ({"status": 201}, ValueError, "status is not for a gateway's caller to set"),
         ({"heartbeat": 0}, ValueError, "heartbeat must be"),
         ({"max_body_size": 0}, ValueError, "max_body_size must be"),
@@ -394,7 +395,7 @@ async def test_an_answer_in_one_piece_fails_with_a_status(
 async def test_a_client_over_its_limit_is_told_to_wait(opened: Opened) -> None:
     outcomes: list[Outcome] = []
     house = House(ANSWER[:2], ever=True)
-    client = await opened(house, limits=Limits(per_key=1, per_process=2, retry_after=4), on_end=outcomes.append)
+    client = await opened(house, limits=Limits(per_key=1, per_process=2, retry_after=4), on_outcome=outcomes.append)
     path, body = ASKED["openai"]
     asked = {"json": {**body, "stream": True}}
     first, second, third = ({"x-api-key": name} for name in "abc")
@@ -422,7 +423,7 @@ async def test_the_hook_is_told_who_used_what(opened: Opened) -> None:
         outcomes.append(outcome)
 
     house = House()
-    client = await opened(house, on_end=remember)
+    client = await opened(house, on_outcome=remember)
     headers = {"x-api-key": "sk-client", "x-trace-id": "t-1", "x-idempotency-key": "i-1", "idempotency-key": "i-2"}
     response = await ask(client, "anthropic", stream=True, headers=headers)
     await ask(client, "ollama", stream=False)

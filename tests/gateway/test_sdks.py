@@ -186,9 +186,9 @@ def test_responses_reads_parallel_tools_and_asks_with_images(house: House) -> No
         {"type": "input_image", "image_url": f"data:image/png;base64,{PIXEL}", "detail": "auto"},
     ]
     tool: Any = {"type": "function", "name": "weather", "parameters": SCHEMA, "strict": False}
-    with openai_client(url) as client:
-        with client.responses.stream(model="m", input=[{"role": "user", "content": parts}], tools=[tool]) as stream:
-            final = stream.get_final_response()
+    asked: Any = {"model": "m", "input": [{"role": "user", "content": parts}], "tools": [tool]}
+    with openai_client(url) as client, client.responses.stream(**asked) as stream:
+        final = stream.get_final_response()
     calls: Any = [item for item in final.output if item.type == "function_call"]
     assert [(call.name, json.loads(call.arguments)) for call in calls] == CALLS
     assert [call.call_id for call in calls] == ["call_1", "call_2"]
@@ -257,10 +257,13 @@ def test_claude_raises_a_refusal(house: House) -> None:
 
 @failing
 def test_claude_raises_an_error_behind_the_text(house: House) -> None:
-    with claude(house[1]) as client, pytest.raises(anthropic.APIStatusError, match="too busy"):
-        with client.messages.stream(model="m", max_tokens=9, messages=QUESTION) as stream:
-            for _ in stream:
-                pass
+    with (
+        claude(house[1]) as client,
+        pytest.raises(anthropic.APIStatusError, match="too busy"),
+        client.messages.stream(model="m", max_tokens=9, messages=QUESTION) as stream,
+    ):
+        for _ in stream:
+            pass
 
 
 # Gemini
@@ -370,9 +373,11 @@ def test_every_sdk_is_told_when_its_key_is_wrong(house: House) -> None:
             client.chat.completions.create(model="m", messages=QUESTION)
         with pytest.raises(openai.AuthenticationError):
             client.models.list()
-    with anthropic.Anthropic(base_url=url, api_key="x", max_retries=0) as other:
-        with pytest.raises(anthropic.AuthenticationError, match="token is missing or wrong"):
-            other.messages.create(model="m", max_tokens=9, messages=QUESTION)
+    with (
+        anthropic.Anthropic(base_url=url, api_key="x", max_retries=0) as other,
+        pytest.raises(anthropic.AuthenticationError, match="token is missing or wrong"),
+    ):
+        other.messages.create(model="m", max_tokens=9, messages=QUESTION)
     google = genai.Client(api_key="x", http_options=genai_types.HttpOptions(base_url=url))
     with pytest.raises(genai_errors.ClientError, match="UNAUTHENTICATED"):
         google.models.generate_content(model="m", contents="hi")
