@@ -126,7 +126,6 @@ def _error(
         return ErrorAnswer(status, raw, b"")
     body = {"error": error} if dialect is None else dialect(failure, status)
     if isinstance(body, str):
-        return ErrorAnswer(
-            status, {**raw, b"content-type": b"text/plain; charset=utf-8"}, body.encode(errors="replace")
-        )
+        raw[b"content-type"] = b"text/plain; charset=utf-8"
+        return ErrorAnswer(status, raw, body.encode(errors="replace"))
     return ErrorAnswer(status, raw, msgspec.json.encode(body))
