@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from gai_stream import _json
@@ -76,6 +76,14 @@ class Encoder:
     def error_body(failure: Failure, status: int) -> dict[str, Any] | str:
         """Return the body that tells of `failure` in an HTTP response of `status`: a dict is JSON, a str plain text."""
         raise NotImplementedError
+
+    @staticmethod
+    def whole(messages: Sequence[dict[str, Any]]) -> dict[str, Any]:  # noqa: ARG004 (there is nothing to make of them)
+        """Return the body of an answer that is not streamed, from the messages of one that is.
+
+        Raises EncodeError for a dialect whose clients read nothing but streams.
+        """
+        raise EncodeError("this dialect has streams only: there is no body for an answer that is not streamed")
 
     def feed(self, event: Event, /) -> list[Any]:
         """Return the messages that tell of `event`; none once the answer is over."""
