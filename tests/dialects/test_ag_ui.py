@@ -124,6 +124,14 @@ def test_calls_belong_to_the_message_of_their_step_and_a_result_begins_another()
     assert told(ToolResult("x", "f", None, "no"))[1]["content"] == '{"error":"no"}'
 
 
+def test_a_call_whose_id_is_taken_gets_another_always_the_same() -> None:
+    twins = [ToolCall("x", "f", {}), ToolCall("x", "f", {}), ToolResult("x", "f", 1), ToolResult("y", "f", 1)]
+    ids = [[value["toolCallId"] for value in told(START, *twins, Done()) if "toolCallId" in value] for _ in range(2)]
+    (first, second, other) = dict.fromkeys(ids[0])
+    assert (first, other) == ("x", "y")
+    assert ids[0] == ids[1] == [first] * 3 + [second] * 4 + [other]
+
+
 def test_what_has_no_name_in_the_protocol_is_custom() -> None:
     values = told(
         START,

@@ -157,6 +157,12 @@ def test_text_and_calls_of_a_step_are_one_message_whichever_comes_first(read: Re
         assert (message["content"], len(message["toolCalls"])) == ("t", 1)
 
 
+def test_two_calls_with_one_id_are_two_calls(read: Read) -> None:
+    twins = [ToolCallDelta(0, "x", "f", "{"), ToolCallDelta(1, "x", "f", "{ "), ToolCallDelta(0, arguments="}")]
+    seen = run(read, [START, *twins, ToolCall("x", "f", {}, "{}"), ToolCall("x", "f", {}, "{ }"), *END])
+    assert [arguments for _, _, arguments in calls(seen)] == ["{}", "{ }"]
+
+
 def test_several_steps_are_several_messages(read: Read) -> None:
     seen = run(
         read,

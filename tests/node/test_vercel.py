@@ -46,9 +46,13 @@ CLIENTS = pytest.mark.parametrize(
 
 
 def parts(seen: Seen, kind: str) -> list[Any]:
+    return [part for part in all_parts(seen) if part["type"] == kind]
+
+
+def all_parts(seen: Seen) -> list[Any]:
     assert "thrown" not in seen, seen
-    message = seen["message"] or {"parts": []}
-    return [part for part in message["parts"] if part["type"] == kind]
+    shown: list[Any] = seen["message"]["parts"] if seen["message"] is not None else []
+    return shown
 
 
 def words(seen: Seen, kind: str = "text", *, refusal: bool = False) -> str:
@@ -60,7 +64,7 @@ def words(seen: Seen, kind: str = "text", *, refusal: bool = False) -> str:
 
 
 def tools(seen: Seen) -> list[Any]:
-    return [part for part in seen["message"]["parts"] if part["type"].startswith("tool-")]
+    return [part for part in all_parts(seen) if part["type"].startswith("tool-")]
 
 
 def finish_reason(seen: Seen) -> str:
@@ -182,6 +186,18 @@ def test_tools_of_every_kind(client: str, profile: Any, read: Read) -> None:
     assert tools(seen)[3]["errorText"] == "no clock"
     assert [part["text"] for part in parts(seen, "text")] == ["let me see", "and"]
     assert finish_reason(seen) == "tool-calls"
+
+
+@CLIENTS
+def test_two_calls_with_one_id_are_two_calls(client: str, profile: Any, read: Read) -> None:
+    twins = [
+        ToolCall("x", "f", {"n": 1}),
+        ToolResult("x", "f", 1),
+        ToolCall("x", "f", {"n": 2}),
+        ToolResult("x", "f", 2),
+    ]
+    seen = read(client, VercelEncoder(profile=profile), [START, *twins, *END])
+    assert [(part["input"]["n"], part["output"]) for part in tools(seen)] == [(1, 1), (2, 2)]
 
 
 @CLIENTS

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Final, Literal, NamedTuple, TypeAlias, assert_
 from uuid import uuid4
 
 from gai_stream import _json
+from gai_stream.dialects._call_ids import CallIds
 from gai_stream.dialects._calls import OutgoingCall, OutgoingCalls, Piece, made_up_id
 from gai_stream.dialects._encoder import Content, Encoder, FramingName, known
 from gai_stream.dialects._token_counts import counts_of
@@ -87,6 +88,7 @@ class VercelEncoder(Encoder):
         # For the event that nearly all are: what stands before its text; empty unless text may come.
         self._lead = ""
         self._calls = OutgoingCalls()
+        self._ids = CallIds()
         self._begun: set[str] = set()
         self._told_calls: dict[str, dict[str, bool]] = {}
         self._sources: set[tuple[bool, str]] = set()
@@ -228,22 +230,24 @@ class VercelEncoder(Encoder):
         """
         messages: list[Any] = []
         for call, begins, arguments, ends, whole in pieces:
+            id = self._ids.of(call)
             if begins:
-                self._begun.add(call.id)
-                start = {"type": "tool-input-start", "toolCallId": call.id, "toolName": call.name, **_executed(call)}
+                self._begun.add(id)
+                start = {"type": "tool-input-start", "toolCallId": id, "toolName": call.name, **_executed(call)}
                 messages += self._messages([start], [*self._leave(), *self._step()])
             if arguments:
-                delta = {"type": "tool-input-delta", "toolCallId": call.id, "inputTextDelta": arguments}
+                delta = {"type": "tool-input-delta", "toolCallId": id, "inputTextDelta": arguments}
                 messages.append(self._message(delta))
             if ends:
-                self._begun.discard(call.id)
+                self._begun.discard(id)
                 known_call = whole or (None if failed else _read(call))
                 messages += self._messages(self._end_call(call, known_call, problem))
         return messages
 
     def _end_call(self, call: OutgoingCall, whole: ToolCall | None, problem: str | None) -> list[dict[str, Any]]:
         executed = _executed(whole or call)
-        told: dict[str, Any] = {"toolCallId": call.id, "toolName": call.name}
+        id = self._ids.of(call)
+        told: dict[str, Any] = {"toolCallId": id, "toolName": call.name}
         if whole is not None:
             seal = {self._provider or "gai": {"signature": whole.signature}} if whole.signature else None
             told = {"type": "tool-input-available", **told, "input": whole.input, **known(providerMetadata=seal)}
@@ -252,12 +256,12 @@ class VercelEncoder(Encoder):
         else:
             text = "".join(call.arguments)
             told = {"type": "tool-input-error", **told, "input": text, "errorText": problem}
-        self._told_calls[call.id] = executed
+        self._told_calls[id] = executed
         return [told | executed]
 
     def _result(self, event: ToolResult) -> list[Any]:
         _json.dumps(event.result)
-        id = event.id or made_up_id()
+        id = self._ids.of_result(event.id) or made_up_id()
         messages = self._told(self._calls.flush()) if id in self._begun else []
         if id not in self._told_calls:
             # A client fails over a result without its call. Whoever ran this one, the client shall not.
