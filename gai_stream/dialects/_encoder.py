@@ -78,9 +78,12 @@ class Encoder:
         raise NotImplementedError
 
     @staticmethod
-    def whole(messages: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Return the answer in one piece that the "ndjson" `messages` of a whole answer amount to."""
-        raise NotImplementedError
+    def whole(messages: Sequence[dict[str, Any]]) -> dict[str, Any]:  # noqa: ARG004 (there is nothing to make of them)
+        """Return the body of an answer that is not streamed, from the messages of one that is.
+
+        Raises EncodeError for a dialect whose clients read nothing but streams.
+        """
+        raise EncodeError("this dialect has streams only: there is no body for an answer that is not streamed")
 
     def feed(self, event: Event, /) -> list[Any]:
         """Return the messages that tell of `event`; none once the answer is over."""
@@ -143,9 +146,6 @@ class Encoder:
         if not self._ended and not finished:
             return self._fail(TRUNCATED)
         messages = [] if self._ended else self._finish(Finish("stop"))
-        if self._done:
-            # What was still open had no form, which ended the answer.
-            return messages
         self._done = True
         return messages + self._terminator()
 
