@@ -250,6 +250,11 @@ def test_an_error_may_be_an_event_or_a_line_outside_of_any() -> None:
     assert decoder.finish() == failure
 
 
+def test_what_is_no_message_is_a_type_error_that_names_the_decoder() -> None:
+    with pytest.raises(TypeError, match=r"^GLMDecoder: a message is a ServerSentEvent, a dict"):
+        GLMDecoder().feed(object())
+
+
 def test_the_error_of_a_response_keeps_its_status() -> None:
     def facts(error: ProviderError) -> tuple[Any, ...]:
         return error.code, error.message, error.status, error.temporary, error.retry_after

@@ -27,7 +27,7 @@ from gai_stream.events import (
     ToolCallDelta,
     Usage,
 )
-from gai_stream.exceptions import DecodeError, TruncatedStream
+from gai_stream.exceptions import DecodeError, LimitExceeded, TruncatedStream
 from gai_stream.sse import ServerSentEvent
 
 CALLS = [
@@ -124,6 +124,14 @@ def test_a_broken_answer_is_an_error(message: Any, match: str) -> None:
     for form in (answer(message), json.dumps(answer(message))):
         with pytest.raises(DecodeError, match=match):
             decoder.feed(form)
+    with pytest.raises(TruncatedStream):
+        decoder.finish()
+
+
+def test_an_answer_over_the_limit_leaves_the_stream_without_an_answer() -> None:
+    decoder = OpenAIDecoder(max_arguments_size=5)
+    with pytest.raises(LimitExceeded, match="longer than 5 characters"):
+        decoder.feed(COMPLETION)
     with pytest.raises(TruncatedStream):
         decoder.finish()
 
