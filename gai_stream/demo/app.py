@@ -64,9 +64,9 @@ def configured(name: str | None = None, env: Mapping[str, str] | None = None) ->
         raise ValueError(f"provider must be 'scripted' or 'openai', not {name!r}")
     found: list[Provider] = [ScriptedProvider()]
     if name == "openai" or has_key(env):
-        from gai_stream.providers.http import OpenAICompatible
+        from gai_stream.providers.choice import from_env
 
-        found.insert(1 if name == "scripted" else 0, OpenAICompatible.from_env(env))
+        found.insert(1 if name == "scripted" else 0, from_env(env, provider="openai"))
     return found
 
 
