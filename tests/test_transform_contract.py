@@ -43,8 +43,10 @@ from gai_stream.ndjson import NDJSONDecoder, NDJSONEncoder
 from gai_stream.source import Lift
 from gai_stream.sse import ServerSentEvent, SSEDecoder, SSEEncoder
 
-# A digest, a UUID, or a time in s or ms.
-MADE_UP = re.compile(r"[0-9a-f]{20,32}|[0-9a-f-]{36}|\b1[0-9]{9}([0-9]{3})?\b")
+# A digest, a UUID, a time in s or ms or as text, or a duration.
+MADE_UP = re.compile(
+    r"[0-9a-f]{20,32}|[0-9a-f-]{36}|\b1[0-9]{9}([0-9]{3})?\b|[0-9-]{10}T[0-9:.]+Z|(?<=_duration)\W+[0-9]+"
+)
 
 REFUSED = (DecodeError, LimitExceeded)
 

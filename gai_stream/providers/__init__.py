@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from gai_stream.providers.endpoint import parse_chat_request
 from gai_stream.providers.presets import PRESETS, Preset
 from gai_stream.providers.provider import (
     ChatRequest,
@@ -13,8 +14,8 @@ from gai_stream.providers.provider import (
     OtherPart,
     Part,
     Provider,
+    ReasoningPart,
     TextPart,
-    parse_chat_request,
 )
 from gai_stream.providers.reply import Reply, collect
 from gai_stream.providers.retries import Retries
@@ -34,6 +35,7 @@ __all__ = [
     "Part",
     "Preset",
     "Provider",
+    "ReasoningPart",
     "Reply",
     "Retries",
     "ScriptedProvider",

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import httpx2
 
-__all__ = ["base_address", "endpoint", "ollama_url"]
+__all__ = ["base_address", "ollama_url", "target"]
 
 _SECRET: Final = re.compile("auth|key|token|secret|password", re.IGNORECASE)
 _ANY_ADDRESS: Final = re.compile(r"(?<![\d.])0\.0\.0\.0(?![\d.])")
@@ -30,7 +30,7 @@ def base_address(url: str) -> httpx2.URL:
     return base
 
 
-def endpoint(base: httpx2.URL, path: str, model: str | None) -> httpx2.URL:
+def target(base: httpx2.URL, path: str, model: str | None) -> httpx2.URL:
     """Return `base` with `path` behind its own, and both queries. `{model}` in `path` becomes the model's name."""
     if "{model}" in path:
         # The name may come from a client: it must stay one segment of the path.
@@ -39,8 +39,8 @@ def endpoint(base: httpx2.URL, path: str, model: str | None) -> httpx2.URL:
     own, _, query = path.partition("?")
     prefix, _, given = base.raw_path.decode("ascii").partition("?")
     queries = "&".join(filter(None, (query, given)))
-    target = prefix.rstrip("/") + own + (f"?{queries}" if queries else "")
-    return base.copy_with(raw_path=target.encode("ascii"), fragment=None)
+    place = prefix.rstrip("/") + own + (f"?{queries}" if queries else "")
+    return base.copy_with(raw_path=place.encode("ascii"), fragment=None)
 
 
 def ollama_url(host: str) -> str:

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from gai_stream import _json
 from gai_stream.dialects._errors import provider_error
+from gai_stream.dialects.gemini import JSONArrayDecoder
 from gai_stream.dialects.registry import Dialect
 from gai_stream.events import Done, Event, Failure, Raw, Start
 from gai_stream.exceptions import DecodeError, LimitExceeded, ProviderError, StreamError, TruncatedStream
 from gai_stream.ndjson import NDJSONDecoder
-from gai_stream.providers.openai_body import completion_as_chunk
 from gai_stream.sse import SSEDecoder
 
 __all__ = ["Answer"]
@@ -37,15 +37,15 @@ class Answer:
         self._name = name
         self._limit = max_event_size
         self._strict = strict
-        self._chat = dialect.name in ("openai", "glm")
         self._decoder = dialect.decoder()
-        self._framing: SSEDecoder | NDJSONDecoder
+        self._framing: SSEDecoder | NDJSONDecoder | JSONArrayDecoder
         if dialect.framing == "sse":
             self._framing = SSEDecoder(
                 max_event_size=max_event_size, on_ignored=getattr(self._decoder, "ignored", None)
             )
         else:
             self._framing = NDJSONDecoder(loads=_json.loads, max_line_size=max_event_size)
+        self._is_gemini = dialect.name in ("gemini", "antigravity")
         # In NDJSON, a stream begins as an object does.
         self._values = (b"{", b"[") if dialect.framing == "sse" else (b"[",)
         self._begun = False
@@ -60,7 +60,10 @@ class Answer:
             self._begun = bool(chunk)
             if chunk.startswith(b"<"):
                 raise ProviderError("invalid_response", f"{self._name} answered with a page instead of a stream")
-            if chunk.startswith(self._values):
+            if self._is_gemini and chunk.startswith(b"["):
+                # What Google streams to those who ask without `alt=sse`.
+                self._framing = JSONArrayDecoder(max_value_size=self._limit)
+            elif chunk.startswith(self._values):
                 self._value = bytearray()
         if self._value is None:
             yield from self._messages(chunk)
@@ -107,7 +110,7 @@ class Answer:
                 except DecodeError:
                     events = self._unreadable()
                 yield from events
-            chunk, more = b"", isinstance(self._framing, NDJSONDecoder) and self._framing.pending
+            chunk, more = b"", not isinstance(self._framing, SSEDecoder) and self._framing.pending
 
     def _one_value(self, body: bytes) -> Iterator[Event]:
         """Yield the events of a body that is one JSON value: an answer, a stream's pieces in an array, or an error."""
@@ -116,8 +119,7 @@ class Answer:
         try:
             value = _json.loads(body)
             for piece in value if isinstance(value, list) else [value]:
-                for message in _chunks(piece) if self._chat else [piece]:
-                    events += self._decoder.feed(message)
+                events += self._decoder.feed(piece)
             events += self._decoder.finish()
         except (StreamError, TypeError) as exc:
             told = value[0] if isinstance(value, list) and value else value
@@ -144,11 +146,3 @@ class Answer:
     def _too_large(self) -> ProviderError:
         message = f"{self._name} sent more than {self._limit} bytes in one piece (max_event_size)"
         return ProviderError("invalid_response", message)
-
-
-def _chunks(completion: Any) -> list[Any]:
-    """Return a whole chat completion as the messages of a stream that says the same; anything else as it is."""
-    try:
-        return [completion_as_chunk(completion), "[DONE]"]
-    except (LookupError, TypeError, ValueError):
-        return [completion]

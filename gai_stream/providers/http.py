@@ -17,14 +17,14 @@ from gai_stream._options import check_bytes, check_seconds
 from gai_stream.dialects import registry
 from gai_stream.events import Done, Event, Failure
 from gai_stream.exceptions import ProviderError
-from gai_stream.providers.address import base_address, endpoint
+from gai_stream.providers.address import base_address, target
 from gai_stream.providers.answer import Answer
 from gai_stream.providers.exchange import Exchange, Timeouts
 from gai_stream.providers.keys import request_headers
-from gai_stream.providers.openai_body import request_body
 from gai_stream.providers.presets import Preset, preset
 from gai_stream.providers.provider import ChatRequest
 from gai_stream.providers.reply import Reply, collect
+from gai_stream.providers.requests import codec
 from gai_stream.providers.retries import NO_RETRIES, Retries
 
 __all__ = ["HTTPProvider"]
@@ -83,7 +83,9 @@ class HTTPProvider:
         at_home = self._bases[0].host in {base_address(url).host for url in chosen.base_urls}
         self.name = name or chosen.name
         self.dialect = chosen.dialect
-        self.model = model or (chosen.model if at_home or not chosen.portable else None)
+        as_is = at_home or not chosen.portable
+        self.model = model or (chosen.model if as_is else None)
+        self._options = {**(chosen.options if as_is else {}), **(options or {})}
         for option, seconds in (
             ("connect_timeout", connect_timeout),
             ("first_byte_timeout", first_byte_timeout),
@@ -101,15 +103,10 @@ class HTTPProvider:
             raise ValueError(f'on_malformed must be "skip" or "error", not {on_malformed!r}')
         self._strict = on_malformed == "error"
         self._dialect = registry.dialect(chosen.dialect)
+        self._codec = codec(chosen.dialect)
         self._headers, self._redaction = request_headers(
             api_key, chosen.key_header, {"accept": _ACCEPT[self._dialect.framing]}, chosen.headers, headers or {}
         )
-        self._options = {
-            "newest": chosen.name == "openai" and at_home,
-            "usage": True,
-            **chosen.options,
-            **(options or {}),
-        }
         self.malformed = 0
         self._random = Random()
         self._own_client = client is None
@@ -176,14 +173,14 @@ class HTTPProvider:
         model = request.model or self.model
         if model is None and "{model}" in self._preset.path:
             raise ProviderError("invalid_request", f"model is missing; name one that {self.name} has")
-        content = _json.dumps(request_body(request, model=self.model, **self._options))
+        content = _json.dumps(self._codec.body(request, model=self.model, **self._options))
         total = self._timeouts.total
         deadline = inf if total is None else anyio.current_time() + total
         retry = 0
         while True:
             retry += 1
             for base in self._bases:
-                url = endpoint(base, self._preset.path, model)
+                url = target(base, self._preset.path, model)
                 exchange = Exchange(self._client, self._timeouts, self.name, deadline=deadline)
                 post = self._client.build_request("POST", url, headers=self._headers, content=content)
                 try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -19,8 +20,8 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     hold `{model}` and a query. `key_header` carries the key ("authorization" as a Bearer token), `needs_key` says
     whether these addresses want one. `headers` are sent along.
 
-    `model` answers requests that name none. Where `portable`, other servers speak the same API under models of their
-    own, so that it holds for `base_urls` only.
+    `model` answers requests that name none. Where `portable`, other servers speak the same API in an older form and
+    under models of their own, so that `model` and `options` hold for `base_urls` only.
 
     `key_variables` of the environment hold the key, the first that is set; NAME_MODEL and NAME_BASE_URL the rest.
     """
@@ -41,6 +42,11 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
         """Return the name of the environment variable for `what`, such as "MODEL"."""
         return f"{self.name.upper()}_{what}"
 
+    def is_set(self, env: Mapping[str, str]) -> bool:
+        """Tell whether the environment `env` names this provider's key, or a place where it is."""
+        names = (*self.key_variables, self.variable("BASE_URL"), self.variable("HOST"))
+        return any(env.get(name, "").strip() for name in names)
+
 
 def _chat(name: str, base_url: str, model: str, **more: Any) -> Preset:
     """Return the preset of a server that speaks OpenAI's Chat Completions."""
@@ -49,7 +55,7 @@ def _chat(name: str, base_url: str, model: str, **more: Any) -> Preset:
 
 
 _PRESETS: Final = (
-    _chat("openai", "https://api.openai.com/v1", "gpt-5.4-mini", portable=True),
+    _chat("openai", "https://api.openai.com/v1", "gpt-5.4-mini", portable=True, options={"newest": True}),
     Preset(
         name="anthropic",
         dialect="anthropic",
@@ -102,8 +108,10 @@ _PRESETS: Final = (
     _chat("deepseek", "https://api.deepseek.com", "deepseek-chat"),
     _chat("groq", "https://api.groq.com/openai/v1", "openai/gpt-oss-120b"),
     _chat("openrouter", "https://openrouter.ai/api/v1", "openai/gpt-oss-120b"),
-    # It refuses `stream_options` with 422, and tells the usage unasked.
-    _chat("mistral", "https://api.mistral.ai/v1", "mistral-medium-latest", options={"usage": False}),
+    # It refuses `stream_options` with 422, and tells the usage unasked; its tool ids are of nine characters.
+    _chat(
+        "mistral", "https://api.mistral.ai/v1", "mistral-medium-latest", options={"usage": False, "tool_id_length": 9}
+    ),
     _chat("xai", "https://api.x.ai/v1", "grok-4"),
 )
 

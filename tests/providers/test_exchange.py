@@ -77,14 +77,37 @@ async def run(asked: HTTPProvider) -> tuple[list[Event], ProviderError | None, f
     return events, error, anyio.current_time() - began
 
 
-async def test_silence_before_the_first_byte_is_a_idle_timeout() -> None:
+async def test_silence_before_the_first_byte_is_a_timeout_of_its_own() -> None:
     body = Body((0, None))
     events, error, seconds = await run(provider(body))
-    assert (events, seconds) == ([], 60)
+    # This transport does not say when there was a connection, so that its time is added.
+    assert (events, seconds) == ([], 130)
     assert error is not None
     assert (error.code, error.status, error.temporary) == ("timeout", 504, True)
-    assert str(error) == "openai sent nothing for 60 s (idle_timeout)"
+    assert str(error) == "openai did not begin to answer within 130 s (connect_timeout and first_byte_timeout)"
     assert body.closed
+
+
+async def test_from_where_the_request_was_sent_the_first_byte_has_its_own_time() -> None:
+    async def handler(request: httpx2.Request) -> httpx2.Response:
+        await virtual_sleep(5)
+        await request.extensions["trace"]("http11.receive_response_headers.started", {})
+        await virtual_sleep(15)
+        return httpx2.Response(200, headers={"content-type": "text/event-stream"}, stream=Body((0, None)))
+
+    _, error, seconds = await run(provider(handler, first_byte_timeout=20))
+    assert seconds == 25
+    assert str(error) == "openai did not begin to answer within 20 s (first_byte_timeout)"
+
+
+async def test_a_refusal_that_does_not_end_is_told_as_far_as_it_came() -> None:
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(503, headers={"x-request-id": "r1"}, stream=Body((0, b"busy"), (0, None)))
+
+    _, error, seconds = await run(provider(handler, idle_timeout=5))
+    assert seconds == 5
+    assert error is not None
+    assert (error.status, error.message, error.request_id) == (503, "busy", "r1")
 
 
 async def test_silence_in_the_middle_is_a_idle_timeout_behind_the_events() -> None:
@@ -107,11 +130,11 @@ async def test_no_answer_at_all_is_a_timeout() -> None:
         await anyio.sleep_forever()
         raise AssertionError
 
-    _, error, seconds = await run(provider(handler, connect_timeout=2, idle_timeout=3))
+    _, error, seconds = await run(provider(handler, connect_timeout=2, first_byte_timeout=3))
     assert seconds == 5
     assert error is not None
     assert error.status == 504
-    assert str(error) == "openai did not answer within 5 s"
+    assert str(error) == "openai did not begin to answer within 5 s (connect_timeout and first_byte_timeout)"
 
 
 @pytest.mark.parametrize("late", ["connection", "headers", "body"])
@@ -121,7 +144,7 @@ async def test_the_total_timeout_counts_from_the_start(late: str) -> None:
         body = Body((0, None)) if late == "headers" else Body((0, HI), *[(1, b": x\n")] * 100)
         return httpx2.Response(200, headers={"content-type": "text/event-stream"}, stream=body)
 
-    options: dict[str, Any] = {"connect_timeout": None, "idle_timeout": None} if late == "connection" else {}
+    options: dict[str, Any] = {"connect_timeout": None, "first_byte_timeout": None} if late == "connection" else {}
     events, error, seconds = await run(provider(handler, total_timeout=10, **options))
     assert events == (SAID if late == "body" else [])
     assert seconds == 10
@@ -153,16 +176,16 @@ async def test_without_timeouts_patience_has_no_end() -> None:
         body = Body((80_000, HI), (80_000, STOP))
         return httpx2.Response(200, headers={"content-type": "text/event-stream"}, stream=body)
 
-    asked = provider(handler, connect_timeout=None, idle_timeout=None)
+    asked = provider(handler, connect_timeout=None, first_byte_timeout=None, idle_timeout=None)
     assert await run(asked) == (WHOLE, None, 240_000)
 
 
-async def test_the_transport_is_told_the_timeouts() -> None:
+async def test_the_transport_is_told_of_connections_only_since_silence_is_measured_here() -> None:
     def handler(request: httpx2.Request) -> httpx2.Response:
-        assert request.extensions["timeout"] == {"connect": 2, "pool": 2, "read": 3, "write": 3}
+        assert request.extensions["timeout"] == {"connect": 2, "pool": 2, "read": None, "write": None}
         return httpx2.Response(200, content=HI + STOP)
 
-    assert (await run(provider(handler, connect_timeout=2, idle_timeout=3)))[0] == WHOLE
+    assert (await run(provider(handler, connect_timeout=2)))[0] == WHOLE
 
 
 @pytest.mark.parametrize(
@@ -197,7 +220,7 @@ async def test_a_client_may_have_timeouts_of_its_own(raised: Exception) -> None:
     def handler(request: httpx2.Request) -> httpx2.Response:
         raise raised
 
-    _, error, _ = await run(provider(handler, connect_timeout=None, idle_timeout=None))
+    _, error, _ = await run(provider(handler, connect_timeout=None, first_byte_timeout=None, idle_timeout=None))
     assert error is not None
     assert error.code == "timeout"
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 import httpx2
 import pytest
 
@@ -32,8 +33,8 @@ from gai_stream.events import (
     ToolCallDelta,
     Usage,
 )
-from gai_stream.exceptions import DecodeError, LimitExceeded, ProviderError, TruncatedStream
-from gai_stream.providers import ChatRequest, Message, HTTPProvider, Provider
+from gai_stream.exceptions import ProviderError
+from gai_stream.providers import ChatRequest, HTTPProvider, Message, Provider
 
 pytestmark = pytest.mark.anyio
 
@@ -443,6 +444,37 @@ async def test_cancelling_a_stream_that_waits_closes_the_connection_at_once() ->
         assert len(events) == 51
 
 
+async def test_of_100_streams_that_are_left_100_connections_are_closed_at_once() -> None:
+    closed = 0
+
+    async def answer(connection: Connection) -> None:
+        nonlocal closed
+        await connection.head()
+        await connection.chunk(HI)
+        await connection.closed_by_peer()
+        closed += 1
+
+    async with upstream(answer) as server, HTTPProvider(base_url=server.url) as provider:
+
+        async def leave(number: int) -> None:
+            with anyio.CancelScope() as scope:
+                async with aclosing(provider.stream(ASK)) as stream:
+                    async for event in stream:
+                        if event == SAID[1]:
+                            # Half of them by leaving the loop, half by being cancelled while they wait.
+                            if number % 2:
+                                break
+                            scope.cancel()
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(100):
+                tasks.start_soon(leave, number)
+        with anyio.fail_after(1):
+            while closed < 100:
+                await anyio.lowlevel.checkpoint()
+    assert (server.connections, closed) == (100, 100)
+
+
 async def test_cancelling_before_the_answer_closes_the_connection_at_once() -> None:
     gone, asked = anyio.Event(), anyio.Event()
 
@@ -560,7 +592,7 @@ async def test_200_with_a_page_is_an_error() -> None:
     assert (error.status, error.code, error.message) == (
         502,
         "invalid_response",
-        "openai did not answer with a stream: <!doctype html><p>Log in first",
+        "openai answered with a page instead of a stream",
     )
 
 
@@ -568,7 +600,7 @@ async def test_200_with_a_page_is_an_error() -> None:
 async def test_200_with_json_that_is_no_answer_is_an_error(text: bytes) -> None:
     error = await refused([text], content_type="application/json")
     assert (error.status, error.code, error.temporary) == (502, "invalid_response", False)
-    assert error.message == f"openai did not answer with a stream: {text.decode()}"
+    assert error.message == "openai answered with JSON that is no answer"
 
 
 @pytest.mark.parametrize("text", [b'{"error":"boom"}', b'[{"error":{"message":"boom"}}]', b'{"detail":"boom"}'])
@@ -653,7 +685,9 @@ async def test_an_answer_without_a_finish_reason_is_truncated() -> None:
     async with upstream(HI) as server:
         events, error = await ask_until_error(server)
     assert events == SAID
-    assert isinstance(error, TruncatedStream)
+    assert isinstance(error, ProviderError)
+    assert (error.code, error.status, error.temporary) == ("truncated", 502, True)
+    assert str(error) == "openai did not finish its answer"
 
 
 async def test_an_empty_answer_is_truncated() -> None:
@@ -661,14 +695,37 @@ async def test_an_empty_answer_is_truncated() -> None:
         async with upstream(b"", content_type=content_type) as server:
             events, error = await ask_until_error(server)
         assert events == []
-        assert isinstance(error, TruncatedStream)
+        assert isinstance(error, ProviderError)
+        assert error.code == "truncated"
 
 
-async def test_a_broken_message_comes_behind_the_good_events() -> None:
-    async with upstream(HI + b'data: {"choices":\n\n' + STOP + DONE) as server:
-        events, error = await ask_until_error(server)
-    assert events == SAID
-    assert isinstance(error, DecodeError)
+BROKEN = (
+    b'data: {"choices":\n\n',
+    b'data: {"choices":[{"index":0,"delta":{"content":7}}]}\n\n',
+    b"data: sk-secret\n\n",
+)
+
+
+async def test_what_cannot_be_read_is_skipped_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    async with upstream(HI + b"".join(BROKEN) + STOP + DONE) as server, HTTPProvider(base_url=server.url) as provider:
+        assert await collect(provider) == WHOLE
+        assert provider.malformed == 3
+        assert await collect(provider) == WHOLE
+        assert provider.malformed == 6
+    told = [record.getMessage() for record in caplog.records if record.name == "gai_stream.providers.http"]
+    assert told == ["openai sent 3 messages that cannot be read (request None)"] * 2
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+async def test_what_cannot_be_read_ends_the_answer_where_that_is_asked_for(broken: bytes) -> None:
+    failure = Failure("invalid_response", "openai sent a message that cannot be read")
+    async with upstream(HI + broken + STOP + DONE) as server:
+        assert await ask(server, on_malformed="error") == [*SAID, failure, Done(finished=False)]
+    async with upstream(broken + HI + STOP + DONE) as server:
+        events, error = await ask_until_error(server, on_malformed="error")
+    assert events == []
+    assert isinstance(error, ProviderError)
+    assert (error.code, error.status, str(error)) == ("invalid_response", 502, failure.message)
 
 
 async def test_an_event_of_10_mb_is_over_the_limit() -> None:
@@ -676,8 +733,9 @@ async def test_an_event_of_10_mb_is_over_the_limit() -> None:
     async with upstream([HI, *(big[start : start + 65536] for start in range(0, len(big), 65536))]) as server:
         events, error = await ask_until_error(server)
         assert events == SAID
-        assert isinstance(error, LimitExceeded)
-        assert error.option == "max_event_size"
+        assert isinstance(error, ProviderError)
+        assert (error.code, error.status) == ("invalid_response", 502)
+        assert str(error) == "openai sent more than 1048576 bytes in one piece (max_event_size)"
 
 
 async def test_an_event_of_10_mb_is_read_if_the_limit_allows() -> None:
@@ -694,8 +752,8 @@ async def test_one_answer_of_10_mb_is_over_the_limit() -> None:
     ) as s:
         events, error = await ask_until_error(s)
     assert events == []
-    assert isinstance(error, LimitExceeded)
-    assert str(error) == "openai sent one answer of more than 1048576 bytes (max_event_size)"
+    assert isinstance(error, ProviderError)
+    assert str(error) == "openai sent more than 1048576 bytes in one piece (max_event_size)"
 
 
 async def test_a_body_that_is_not_compressed_as_it_says_is_an_error() -> None:
@@ -718,9 +776,34 @@ async def test_a_small_body_that_unfolds_to_a_large_one_is_read_in_pieces() -> N
 
 async def test_a_server_that_says_nothing_is_timed_out() -> None:
     async with upstream(Connection.closed_by_peer) as server:
-        _, error = await ask_until_error(server, idle_timeout=0.05)
+        _, error = await ask_until_error(server, first_byte_timeout=0.05)
     assert isinstance(error, ProviderError)
     assert (error.code, error.status) == ("timeout", 504)
+    assert str(error) == "openai did not begin to answer within 0.05 s (first_byte_timeout)"
+
+
+@pytest.mark.parametrize("late", ["headers", "body"])
+async def test_the_first_byte_is_waited_for_from_the_request_on(late: str) -> None:
+    async def answer(connection: Connection) -> None:
+        if late == "body":
+            await connection.head()
+        await connection.closed_by_peer()
+
+    # Neither the time for the connection nor that for a silence is added.
+    async with upstream(answer) as server:
+        _, error = await ask_until_error(server, connect_timeout=60, first_byte_timeout=0.05, idle_timeout=60)
+    assert str(error) == "openai did not begin to answer within 0.05 s (first_byte_timeout)"
+
+
+async def test_silence_behind_the_first_byte_is_an_idle_timeout() -> None:
+    async def answer(connection: Connection) -> None:
+        await connection.head()
+        await connection.chunk(HI)
+        await connection.closed_by_peer()
+
+    async with upstream(answer) as server:
+        events, error = await ask_until_error(server, first_byte_timeout=60, idle_timeout=0.05)
+    assert events == SAID
     assert str(error) == "openai sent nothing for 0.05 s (idle_timeout)"
 
 
@@ -765,7 +848,7 @@ async def test_a_dummy_key_is_a_word_like_any_other() -> None:
 # --- options ---
 
 
-@pytest.mark.parametrize("option", ["connect_timeout", "idle_timeout", "total_timeout"])
+@pytest.mark.parametrize("option", ["connect_timeout", "first_byte_timeout", "idle_timeout", "total_timeout"])
 @pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan"), "5"])
 def test_a_timeout_is_seconds_above_0_or_none(option: str, value: Any) -> None:
     options: dict[str, Any] = {option: value}
@@ -781,7 +864,7 @@ def test_max_event_size_is_a_number_of_bytes(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["ftp://x/v1", "localhost:8000/v1", "", "http://", "http://x:y/", None, "http://[::1"]
+    "value", ["ftp://x/v1", "localhost:8000/v1", "", "http://", "http://x:y/", 5, "http://[::1"]
 )
 def test_the_base_url_must_be_one(value: Any) -> None:
     with pytest.raises(ValueError, match=r"^base_url must "):
@@ -792,36 +875,3 @@ def test_the_base_url_holds_no_password() -> None:
     with pytest.raises(ValueError, match=r"^base_url must not hold a user name or password; ") as caught:
         HTTPProvider(base_url="https://me:hunter2@example.org/v1")
     assert "hunter2" not in str(caught.value)
-
-
-def test_the_environment_sets_key_url_and_model() -> None:
-    env = {"OPENAI_API_KEY": f"{KEY}\n", "OPENAI_BASE_URL": "http://localhost:1/v1", "OPENAI_MODEL": "m"}
-    provider = HTTPProvider.from_env(env, name="local")
-    assert repr(provider) == "<HTTPProvider 'local' at localhost, model 'm'>"
-    assert provider._headers["authorization"] == f"Bearer {KEY}"
-
-
-def test_the_default_is_openai_and_a_model_of_its(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OPENAI_BASE_URL", "OPENAI_MODEL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    provider = HTTPProvider.from_env()
-    assert repr(provider).startswith("<HTTPProvider 'openai' at api.openai.com, model 'gpt-")
-
-
-@pytest.mark.parametrize("env", [{}, {"OPENAI_API_KEY": " "}, {"OPENAI_BASE_URL": "https://api.openai.com/v1"}])
-def test_openai_needs_a_key(env: dict[str, str]) -> None:
-    text = "OPENAI_API_KEY is not set; set it, or set OPENAI_BASE_URL to a server that needs no key"
-    with pytest.raises(ValueError, match=f"^{text}$"):
-        HTTPProvider.from_env(env)
-
-
-def test_another_server_needs_no_key_and_chooses_its_model() -> None:
-    provider = HTTPProvider.from_env({"OPENAI_BASE_URL": "http://localhost:11434/v1"})
-    assert provider.model is None
-    assert "authorization" not in provider._headers
-
-
-def test_options_win_over_the_environment() -> None:
-    provider = HTTPProvider.from_env({"OPENAI_MODEL": "m"}, api_key=KEY, model="n")
-    assert provider.model == "n"
