@@ -27,9 +27,9 @@ logger = logging.getLogger(__name__)
 def choose_provider() -> Provider:
     """Return the provider that the environment names, or one that needs no key and no network."""
     if os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL"):
-        from gai_stream.providers import OpenAICompatible
+        from gai_stream.providers import from_env
 
-        return OpenAICompatible.from_env()
+        return from_env()
     return ScriptedProvider()
 
 

@@ -143,7 +143,8 @@ class ProviderError(StreamError):
 
     `code` is one of `CODES` (others are kept as they are and treated as "internal"); `status` is the HTTP
     status to answer with while no byte has left; `temporary` says whether trying again may help;
-    `retry_after` is in seconds. What you leave out is filled in from `CODES`.
+    `retry_after` is in seconds. What you leave out is filled in from `CODES`. `request_id` is the provider's own name
+    for the request, to quote when asking it what went wrong.
     """
 
     def __init__(
@@ -153,6 +154,7 @@ class ProviderError(StreamError):
         status: int | None = None,
         temporary: bool | None = None,
         retry_after: float | None = None,
+        request_id: str | None = None,
     ) -> None:
         super().__init__(message)
         defaults = CODES.get(code, CODES["internal"])
@@ -161,6 +163,7 @@ class ProviderError(StreamError):
         self.status = defaults.status if status is None else status
         self.temporary = defaults.temporary if temporary is None else temporary
         self.retry_after = defaults.retry_after if retry_after is None else retry_after
+        self.request_id = request_id
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.code, self.message), self.__dict__

@@ -157,7 +157,7 @@ async def test_fastapi_chat_asks_a_real_model_where_there_is_one(load: Any, monk
     module = load("fastapi_chat")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     provider = module.choose_provider()
-    assert type(provider).__name__ == "OpenAICompatible"
+    assert type(provider).__name__ == "HTTPProvider"
     await provider.aclose()
 
 

@@ -6,11 +6,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isfinite
+from typing import Final
 
 from gai_stream.dialects._errors import provider_error
 from gai_stream.exceptions import ProviderError
 
-__all__ = ["refusal", "retry_after"]
+__all__ = ["refusal", "request_id", "retry_after"]
+
+# OpenAI and most others, Anthropic, Google, Azure, Amazon.
+_ID_HEADERS: Final = ("x-request-id", "request-id", "x-goog-request-id", "apim-request-id", "x-amzn-requestid")
+_LONGEST_ID: Final = 200
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
@@ -21,14 +26,21 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> ProviderErr
     """
     if not 400 <= status < 600:
         place = f"; set base_url to where {headers['location'][:200]!r} leads" if "location" in headers else ""
-        return ProviderError("invalid_response", f"the provider answered with status {status}{place}")
+        message = f"the provider answered with status {status}{place}"
+        return ProviderError("invalid_response", message, request_id=request_id(headers))
     if not body.strip():
         body = b"the provider answered with status %d" % status
     wait = retry_after(headers)
     error = provider_error(body, status=status, retry_after=wait)
     if wait is not None and error.temporary:
         error.retry_after = wait
+    error.request_id = request_id(headers)
     return error
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """Return what HTTP `headers` call the request, or None. It is cut at 200 characters."""
+    return next((value[:_LONGEST_ID] for name in _ID_HEADERS if (value := headers.get(name, "").strip())), None)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

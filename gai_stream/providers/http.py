@@ -1,126 +1,122 @@
-"""The HTTP provider for OpenAI and for every server that speaks its Chat Completions API."""
+"""The provider over HTTP: one class for all of them, told apart by their presets."""
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing, suppress
-from typing import Any, Final, Self
+import logging
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from math import inf
+from random import Random
+from typing import Any, Final, Literal, Self
 
+import anyio
 import httpx2
 import msgspec
 
 from gai_stream import _json
 from gai_stream._options import check_bytes, check_seconds
-from gai_stream.dialects.openai import OpenAIDecoder, completion_as_chunk, provider_error
+from gai_stream.dialects import registry
 from gai_stream.events import Done, Event, Failure
-from gai_stream.exceptions import DecodeError, LimitExceeded, ProviderError, StreamError
-from gai_stream.providers.errors import refusal
+from gai_stream.exceptions import ProviderError
+from gai_stream.providers.address import base_address, target
+from gai_stream.providers.answer import Answer
 from gai_stream.providers.exchange import Exchange, Timeouts
+from gai_stream.providers.keys import request_headers
+from gai_stream.providers.presets import Preset, preset
 from gai_stream.providers.provider import ChatRequest
-from gai_stream.providers.requests import openai
-from gai_stream.sse import SSEDecoder
+from gai_stream.providers.reply import Reply, collect
+from gai_stream.providers.requests import codec
+from gai_stream.providers.retries import NO_RETRIES, Retries
 
-__all__ = ["DEFAULT_MODEL", "OPENAI_URL", "OpenAICompatible"]
+__all__ = ["HTTPProvider"]
 
-OPENAI_URL: Final = "https://api.openai.com/v1"
-DEFAULT_MODEL: Final = "gpt-5.4-mini"
-"""The model asked for at OpenAI's own address when nobody names one: small, quick, and able to call tools."""
+_log = logging.getLogger(__name__)
 
-_OPENAI: Final = "api.openai.com"
-_ERROR_BODY_SIZE: Final = 64 * 1024
-_TEXT_SIZE: Final = 500
-_ERROR_KEYS: Final = frozenset({"error", "message", "detail", "errors"})
 # How long to wait, in seconds, for the end of a body whose last event came: a connection read to its end is used again.
 _LINGER: Final = 0.25
-_BLANK: Final = b"\xef\xbb\xbf \t\r\n"
-_HEADER_NAME = re.compile("[0-9A-Za-z_-]+")
-_HEADER_VALUE = re.compile("[!-~](?:[ -~]*[!-~])?")
-_SECRET_NAME = re.compile("auth|key|token|secret|cookie", re.IGNORECASE)
+_ACCEPT: Final = {"sse": "text/event-stream", "ndjson": "application/x-ndjson"}
 
 
-class OpenAICompatible:
-    """Ask `base_url` + "/chat/completions", and decode the stream of its answer.
+class HTTPProvider:
+    """Ask a provider by its `preset`, a name or a Preset, and decode the stream of its answer.
 
-    `model` answers requests that name none (at OpenAI's own address `DEFAULT_MODEL`; elsewhere None lets the server
-    choose). `headers` are sent along and win over ours, for servers that want their key under another name.
-    `include_usage=False` leaves out `stream_options`, which a few old servers refuse.
+    `model` answers requests that name none; None is the preset's (for OpenAI's API at another `base_url`, None lets the
+    server choose). `base_url` replaces the preset's address; `headers` are sent along and win over ours. `options` are
+    those of the dialect's request body, such as `{"usage": False}` for old servers that refuse `stream_options`, and
+    win over the preset's. `name` is what logs and messages call it, the preset's name unless given.
 
-    Timeouts are in seconds, None for none: `connect_timeout` until there is a connection, `read_timeout` for every
-    silence after that, `total_timeout` for the whole answer, with the time that your code takes over it.
-    `max_event_size` is in bytes. A `client` of your own is used as it is and stays yours to close. Otherwise one is
-    made that opens as many connections as there are streams, keeps them for reuse, and is closed by `aclose`.
+    Timeouts are in seconds, None for none: `connect_timeout` until there is a connection, `first_byte_timeout` from
+    then until the first byte of the answer, `idle_timeout` for every silence after that, `total_timeout` for the whole
+    answer, with the time that your code takes over it. `retries` ask again while no byte of an answer has come.
 
-    Raises ValueError for an option that cannot work, naming it.
+    `max_event_size` is in bytes. `on_malformed` says what a message does that cannot be read: "skip" drops it, logs
+    how many there were at the end, and counts it in `malformed`; "error" ends the answer with a Failure.
+
+    A `client` of your own is used as it is and stays yours to close. Otherwise one is made that opens as many
+    connections as there are streams, keeps them for reuse, and is closed by `aclose`.
+
+    Raises ValueError for an option that cannot work, naming it; no message ever shows the key.
     """
+
+    supports_streaming: Final = True
 
     def __init__(
         self,
+        preset: Preset | str = "openai",
         *,
-        base_url: str = OPENAI_URL,
-        api_key: str | None = None,
         model: str | None = None,
+        api_key: str | None = None,
+        base_url: str | None = None,
         headers: Mapping[str, str] | None = None,
+        options: Mapping[str, Any] | None = None,
         connect_timeout: float | None = 10.0,
-        read_timeout: float | None = 60.0,
+        first_byte_timeout: float | None = 120.0,
+        idle_timeout: float | None = 60.0,
         total_timeout: float | None = None,
+        retries: Retries = NO_RETRIES,
         max_event_size: int = 1 << 20,
-        include_usage: bool = True,
+        on_malformed: Literal["skip", "error"] = "skip",
         client: httpx2.AsyncClient | None = None,
-        name: str = "openai",
+        name: str | None = None,
     ) -> None:
-        base = _base(base_url)
-        self.name = name
-        self._host = base.host
-        self._url = base.copy_with(path=base.path.rstrip("/") + "/chat/completions", fragment=None)
-        self.model = model or (DEFAULT_MODEL if base.host == _OPENAI else None)
-        check_seconds("connect_timeout", connect_timeout)
-        check_seconds("read_timeout", read_timeout)
-        check_seconds("total_timeout", total_timeout)
-        self._timeouts = Timeouts(connect_timeout, read_timeout, total_timeout)
+        self._preset = chosen = _preset(preset)
+        self._bases = [base_address(url) for url in ([base_url] if base_url is not None else chosen.base_urls)]
+        at_home = self._bases[0].host in {base_address(url).host for url in chosen.base_urls}
+        self.name = name or chosen.name
+        self.dialect = chosen.dialect
+        as_is = at_home or not chosen.portable
+        self.model = model or (chosen.model if as_is else None)
+        self._options = {**(chosen.options if as_is else {}), **(options or {})}
+        for option, seconds in (
+            ("connect_timeout", connect_timeout),
+            ("first_byte_timeout", first_byte_timeout),
+            ("idle_timeout", idle_timeout),
+            ("total_timeout", total_timeout),
+        ):
+            check_seconds(option, seconds)
+        self._timeouts = Timeouts(connect_timeout, first_byte_timeout, idle_timeout, total_timeout)
+        if not isinstance(retries, Retries):
+            raise TypeError(f"retries must be a Retries, not {type(retries).__name__}")
+        self._retries = retries
         check_bytes("max_event_size", max_event_size)
         self._max_event_size = max_event_size
-        self._include_usage = include_usage
-        self._headers = httpx2.Headers(
-            # What compresses a stream on its way tends to collect it first.
-            {"accept": "text/event-stream", "accept-encoding": "identity", "content-type": "application/json"}
+        if on_malformed not in ("skip", "error"):
+            raise ValueError(f'on_malformed must be "skip" or "error", not {on_malformed!r}')
+        self._strict = on_malformed == "error"
+        self._dialect = registry.dialect(chosen.dialect)
+        self._codec = codec(chosen.dialect)
+        self._headers, self._redaction = request_headers(
+            api_key, chosen.key_header, {"accept": _ACCEPT[self._dialect.framing]}, chosen.headers, headers or {}
         )
-        secrets: list[str] = []
-        if api_key is not None:
-            self._headers["authorization"] = f"Bearer {_header_value('api_key', api_key)}"
-            secrets.append(api_key)
-        for key, value in (headers or {}).items():
-            if not isinstance(key, str) or not _HEADER_NAME.fullmatch(key):
-                raise ValueError(f"headers must be named by ASCII letters, digits and hyphens, not {key!r}")
-            self._headers[key] = _header_value(f"headers[{key!r}]", value)
-            if _SECRET_NAME.search(key):
-                secrets.append(value.removeprefix("Bearer "))
-        # A short one is a dummy, such as "none", and a word of its own.
-        self._secrets = [secret for secret in secrets if len(secret) >= 8]
+        self.malformed = 0
+        self._random = Random()
         self._own_client = client is None
         self._client = client or httpx2.AsyncClient(
             # httpx2 stops at 100 connections unless told otherwise: stream 101 would wait for another one's end.
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=30.0)
         )
 
-    @classmethod
-    def from_env(cls, env: Mapping[str, str] | None = None, **options: Any) -> Self:
-        """Return a provider by OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL, with further `options`.
-
-        `env` is os.environ unless given. Raises ValueError without a key, unless OPENAI_BASE_URL leads elsewhere than
-        to OpenAI.
-        """
-        env = os.environ if env is None else env
-        variables = {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_BASE_URL", "model": "OPENAI_MODEL"}
-        found = {option: value for option, name in variables.items() if (value := env.get(name, "").strip())}
-        options = {**found, **options}
-        if not options.get("api_key") and _base(options.get("base_url", OPENAI_URL)).host == _OPENAI:
-            raise ValueError("OPENAI_API_KEY is not set; set it, or set OPENAI_BASE_URL to a server that needs no key")
-        return cls(**options)
-
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name!r} at {self._host}, model {self.model!r}>"
+        return f"<{type(self).__name__} {self.name!r} at {self._bases[0].host}, model {self.model!r}>"
 
     async def __aenter__(self) -> Self:
         return self
@@ -133,125 +129,88 @@ class OpenAICompatible:
         if self._own_client:
             await self._client.aclose()
 
+    async def complete(self, request: ChatRequest) -> Reply:
+        """Return the whole answer, once it is there. Raises ProviderError, also for one that failed on its way."""
+        return await collect(self.stream(request))
+
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """Yield the answer's events as they come. Closing the generator closes the connection at once.
 
-        Raises ProviderError for a refusal (with its status), a timeout (504), a broken connection (502) and an error
-        that comes instead of the first event; and what the decoders raise for an answer that cannot be read. All of
-        them come behind every event that arrived whole. What comes behind `Done` is ignored.
+        Raises ProviderError for a refusal (with its status), a timeout (504), a broken connection (502), an answer
+        that cannot be read or was cut (502), and an error that comes instead of the first event. All of them come
+        behind every event that arrived whole. What comes behind `Done` is ignored.
         """
-        body = openai.body(request, model=self.model, usage=self._include_usage, newest=self._host == _OPENAI)
-        post = self._client.build_request("POST", self._url, headers=self._headers, content=_json.dumps(body))
-        exchange = Exchange(self._client, self._timeouts, self.name)
-        response = await exchange.send(post)
         last: Event | None = None
+        exchange = await self._ask(request)
+        answer = Answer(self._dialect, name=self.name, max_event_size=self._max_event_size, strict=self._strict)
         try:
-            if not response.is_success:
-                raise refusal(response.status_code, response.headers, await self._error_body(exchange))
-            async with aclosing(self._batches(exchange)) as batches:
-                async for events in batches:
-                    for event in events:
-                        if last is None and isinstance(event, Failure):
-                            raise ProviderError(event.code, event.message, None, event.temporary, event.retry_after)
-                        last = self._cleaned(event) if isinstance(event, Failure) else event
-                        yield last
+            more = True
+            while more:
+                events: Iterable[Event]
+                try:
+                    chunk = await exchange.read()
+                    more = chunk is not None
+                    events = answer.feed(chunk) if chunk is not None else answer.finish()
+                except ProviderError:
+                    # An answer that lacks only its terminator is whole, however the connection ended.
+                    if not (events := answer.rest()):
+                        raise
+                for event in events:
+                    last = self._told(event, first=last is None) if isinstance(event, Failure) else event
+                    yield last
                     if isinstance(last, Done):
                         return
         except ProviderError as error:
-            error.message = self._without_secrets(error.message)
-            error.args = (error.message,)
+            error.request_id = error.request_id or exchange.request_id
+            self._redaction.error(error)
             raise
         finally:
+            self._count(answer.malformed, exchange.request_id)
             await exchange.close(linger=_LINGER if isinstance(last, Done) else 0.0)
 
-    async def _batches(self, exchange: Exchange) -> AsyncGenerator[list[Event], None]:
-        """Yield the events of each message."""
-        decoder = OpenAIDecoder()
-        chunk = await exchange.read()
-        # Servers send errors, pages and whole answers as event streams, and streams as JSON: the first byte decides.
-        while chunk is not None and not (chunk := chunk.lstrip(_BLANK)):
-            chunk = await exchange.read()
-        if chunk is not None and chunk.startswith((b"{", b"[", b"<")):
-            yield decoder.feed(await self._completion(exchange, chunk))
-            yield decoder.feed("[DONE]")
-            return
-        framing = SSEDecoder(max_event_size=self._max_event_size, on_ignored=decoder.ignored)
-        while chunk is not None:
-            for message in framing.feed(chunk):
-                yield decoder.feed(message)
-            try:
-                chunk = await exchange.read()
-            except ProviderError:
-                # An answer that lacks only its terminator is whole, however the connection ended.
-                if not (tail := _tail(decoder)):
-                    raise
-                yield tail
-                return
-        # Some servers forget the last blank line. A browser would drop the event; here the answer's end may be in it.
-        for message in framing.feed(b"\n\n"):
-            with suppress(DecodeError):
-                yield decoder.feed(message)
-        yield decoder.finish()
+    async def _ask(self, request: ChatRequest) -> Exchange:
+        """Return the exchange whose answer has begun: at the first address that gives one, after so many retries."""
+        model = request.model or self.model
+        if model is None and "{model}" in self._preset.path:
+            raise ProviderError("invalid_request", f"model is missing; name one that {self.name} has")
+        content = _json.dumps(self._codec.body(request, model=self.model, **self._options))
+        total = self._timeouts.total
+        deadline = inf if total is None else anyio.current_time() + total
+        retry = 0
+        while True:
+            retry += 1
+            for base in self._bases:
+                url = target(base, self._preset.path, model)
+                exchange = Exchange(self._client, self._timeouts, self.name, deadline=deadline)
+                post = self._client.build_request("POST", url, headers=self._headers, content=content)
+                try:
+                    await exchange.begin(post)
+                except ProviderError as exc:
+                    error = exc
+                    error.request_id = error.request_id or exchange.request_id
+                else:
+                    return exchange
+                # A key that is refused at one address is not shown to the next.
+                if error.status == 401 or anyio.current_time() >= deadline:
+                    break
+            pause = self._retries.wait(error, retry=retry, told=exchange.retry_after, random=self._random)
+            if pause is None or anyio.current_time() + pause >= deadline:
+                raise self._redaction.error(error)
+            _log.info("%s: asking again in %.1f s (retry %d): %s", self.name, pause, retry, error.code)
+            await anyio.sleep(pause)
 
-    async def _completion(self, exchange: Exchange, start: bytes) -> dict[str, Any]:
-        """Return the answer in one piece of a server that does not stream, as one chunk. Raises its error."""
-        body = start + await exchange.read_up_to(self._max_event_size + 1 - len(start))
-        if len(body) > self._max_event_size:
-            raise LimitExceeded(
-                f"{self.name} sent one answer of more than {self._max_event_size} bytes (max_event_size)",
-                option="max_event_size",
-                limit=self._max_event_size,
-            )
-        value: Any = None
-        with suppress(msgspec.MsgspecError, LookupError, TypeError, ValueError, RecursionError):
-            value = msgspec.json.decode(body)
-            return completion_as_chunk(value)
-        told = value[0] if isinstance(value, list) and value else value
-        if isinstance(told, dict) and told.keys() & _ERROR_KEYS:
-            raise provider_error(value)
-        text = body.decode(errors="replace").strip()[:_TEXT_SIZE]
-        raise ProviderError("invalid_response", f"{self.name} did not answer with a stream: {text}")
+    def _told(self, failure: Failure, *, first: bool) -> Failure:
+        """Return `failure` without secrets; raise it where nothing came before it."""
+        message = self._redaction.text(failure.message)
+        if first:
+            raise ProviderError(failure.code, message, None, failure.temporary, failure.retry_after)
+        return msgspec.structs.replace(failure, message=message)
 
-    async def _error_body(self, exchange: Exchange) -> bytes:
-        body = bytearray()
-        # A part of an error is better than none.
-        with suppress(ProviderError):
-            while len(body) < _ERROR_BODY_SIZE and (chunk := await exchange.read()) is not None:
-                body += chunk
-        return bytes(body[:_ERROR_BODY_SIZE])
-
-    def _cleaned(self, failure: Failure) -> Failure:
-        return msgspec.structs.replace(failure, message=self._without_secrets(failure.message))
-
-    def _without_secrets(self, text: str) -> str:
-        # Servers do quote the key that they refuse.
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+    def _count(self, malformed: int, request_id: str | None) -> None:
+        if malformed:
+            self.malformed += malformed
+            _log.warning("%s sent %d messages that cannot be read (request %s)", self.name, malformed, request_id)
 
 
-def _tail(decoder: OpenAIDecoder) -> list[Event]:
-    """Return what ends an answer that was finished, or nothing."""
-    try:
-        return decoder.finish()
-    except StreamError:
-        return []
-
-
-def _base(url: str) -> httpx2.URL:
-    try:
-        base = httpx2.URL(url)
-    except (httpx2.InvalidURL, TypeError) as exc:
-        raise ValueError(f"base_url must be a URL such as {OPENAI_URL!r}: {exc}") from exc
-    if base.scheme not in ("http", "https") or not base.host:
-        raise ValueError(f"base_url must begin with http:// or https:// and name a host, not {url!r}")
-    if base.userinfo:
-        raise ValueError("base_url must not hold a user name or password; give them as api_key or headers")
-    return base
-
-
-def _header_value(option: str, value: str) -> str:
-    # The value may be a secret, so the message must not show it.
-    if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
-        raise ValueError(f"{option} must be printable ASCII without spaces around it; check for a stray line end")
-    return value
+def _preset(chosen: Preset | str) -> Preset:
+    return chosen if isinstance(chosen, Preset) else preset(chosen)

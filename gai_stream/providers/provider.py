@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import msgspec
 
 from gai_stream.events import Event, ToolCall
+from gai_stream.providers.reply import Reply
 
 __all__ = [
     "ChatRequest",
@@ -153,12 +154,34 @@ class Provider(Protocol):
         """What to call it, in logs and in choices."""
         ...
 
+    @property
+    def model(self) -> str | None:
+        """The model that answers requests that name none; None leaves it to the server."""
+        ...
+
+    @property
+    def dialect(self) -> str:
+        """The registry's name of the vocabulary that it speaks."""
+        ...
+
+    @property
+    def supports_streaming(self) -> bool:
+        """Whether the answer comes in pieces, rather than as one late one."""
+        ...
+
     def stream(self, request: ChatRequest, /) -> AsyncIterator[Event]:
         """Yield the answer's events as they come.
 
         What fails before the first event is raised from the first step, as a ProviderError that knows its HTTP
         status. Afterwards the provider's own error is a `Failure` event, and a connection that breaks is raised
         behind everything that arrived whole. Closing the iterator stops the provider at once.
+        """
+        ...
+
+    async def complete(self, request: ChatRequest, /) -> Reply:
+        """Return the whole answer, once it is there; `collect(self.stream(request))` will do.
+
+        Raises ProviderError, also for an answer that ends in a `Failure`.
         """
         ...
 

@@ -30,6 +30,7 @@ from gai_stream.events import (
 from gai_stream.exceptions import ProviderError
 from gai_stream.ndjson import NDJSONDecoder
 from gai_stream.providers.provider import ChatRequest
+from gai_stream.providers.reply import Reply, collect
 from gai_stream.sse import SSEDecoder
 from gai_stream.transform import Transform
 
@@ -77,6 +78,8 @@ class ScriptedProvider:
     raised, a Failure is yielded and the stream ended. A script that is shorter ends as it is.
     """
 
+    supports_streaming: Final = True
+
     def __init__(
         self,
         *,
@@ -102,6 +105,7 @@ class ScriptedProvider:
         self._delay = 10 * self._pace if first_token_delay is None else _seconds("first_token_delay", first_token_delay)
         self.name = name
         self.model = model
+        self.dialect = "gai"
         self._seed = seed
         self._fail_after = fail_after
         self._error = error or ProviderError("provider_unavailable", "the scripted provider failed on cue")
@@ -140,6 +144,7 @@ class ScriptedProvider:
 
         provider = cls(**options)
         provider._script = script
+        provider.dialect = decoder
         return provider
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
@@ -153,6 +158,10 @@ class ScriptedProvider:
                 await anyio.sleep(mean * random.uniform(0.5, 1.5))
             yield event
             first = False
+
+    async def complete(self, request: ChatRequest) -> Reply:
+        """Return the whole answer. Raises ProviderError for a script that ends in a Failure."""
+        return await collect(self.stream(request))
 
     async def aclose(self) -> None:
         """Do nothing: there is nothing to let go of."""

@@ -1,6 +1,6 @@
 """The main job, end to end: every recorded OpenAI stream, cut at random, reaches a real browser over both transports.
 
-recording -> loopback upstream -> OpenAICompatible -> demo on uvicorn -> Chromium: EventSource, and a fetch reader.
+recording -> loopback upstream -> HTTPProvider -> demo on uvicorn -> Chromium: EventSource, and a fetch reader.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page
 from gai_stream.demo import app as demo
 from gai_stream.demo.server import Server, listen, url_of
 from gai_stream.demo.shutdown import Shutdown
-from gai_stream.providers.http import OpenAICompatible
+from gai_stream.providers.http import HTTPProvider
 
 FILES = [
     "audio_synthetic",
@@ -106,7 +106,7 @@ def upstream(corpus: Path, pieces: dict[str, int]) -> Iterator[str]:
 def demo_page(chromium: Browser, upstream: str) -> Iterator[Page]:
     """The demo, with one provider for every recording and seed, open in the browser."""
     providers = [
-        OpenAICompatible(base_url=f"{upstream}/{seed}/{name}", name=f"{seed}/{name}", api_key="sk-test")
+        HTTPProvider(base_url=f"{upstream}/{seed}/{name}", name=f"{seed}/{name}", api_key="sk-test")
         for name in FILES
         for seed in ("1", "2")
     ]

@@ -15,7 +15,7 @@ from anyio import sleep as virtual_sleep
 
 from gai_stream.events import Done, Event, Finish, FinishStep, Start, TextDelta
 from gai_stream.exceptions import ProviderError
-from gai_stream.providers import ChatRequest, OpenAICompatible
+from gai_stream.providers import ChatRequest, HTTPProvider
 
 pytestmark = pytest.mark.anyio
 
@@ -55,16 +55,16 @@ class Body(httpx2.AsyncByteStream):
         self.closed = True
 
 
-def provider(answer: Body | Callable[[httpx2.Request], Any], **options: Any) -> OpenAICompatible:
+def provider(answer: Body | Callable[[httpx2.Request], Any], **options: Any) -> HTTPProvider:
     def respond(request: httpx2.Request) -> httpx2.Response:
         return httpx2.Response(200, headers={"content-type": "text/event-stream"}, stream=answer)
 
     handler = respond if isinstance(answer, Body) else answer
     client = httpx2.AsyncClient(transport=httpx2.MockTransport(handler))
-    return OpenAICompatible(base_url="http://up.test/v1", api_key=KEY, client=client, **options)
+    return HTTPProvider(base_url="http://up.test/v1", api_key=KEY, client=client, **options)
 
 
-async def run(asked: OpenAICompatible) -> tuple[list[Event], ProviderError | None, float]:
+async def run(asked: HTTPProvider) -> tuple[list[Event], ProviderError | None, float]:
     """Return the events, the error behind them, and the seconds it took."""
     began = anyio.current_time()
     events: list[Event] = []
@@ -77,29 +77,52 @@ async def run(asked: OpenAICompatible) -> tuple[list[Event], ProviderError | Non
     return events, error, anyio.current_time() - began
 
 
-async def test_silence_before_the_first_byte_is_a_read_timeout() -> None:
+async def test_silence_before_the_first_byte_is_a_timeout_of_its_own() -> None:
     body = Body((0, None))
     events, error, seconds = await run(provider(body))
-    assert (events, seconds) == ([], 60)
+    # This transport does not say when there was a connection, so that its time is added.
+    assert (events, seconds) == ([], 130)
     assert error is not None
     assert (error.code, error.status, error.temporary) == ("timeout", 504, True)
-    assert str(error) == "openai sent nothing for 60 s (read_timeout)"
+    assert str(error) == "openai did not begin to answer within 130 s (connect_timeout and first_byte_timeout)"
     assert body.closed
 
 
-async def test_silence_in_the_middle_is_a_read_timeout_behind_the_events() -> None:
-    events, error, seconds = await run(provider(Body((1, HI), (0, None)), read_timeout=5, name="up"))
+async def test_from_where_the_request_was_sent_the_first_byte_has_its_own_time() -> None:
+    async def handler(request: httpx2.Request) -> httpx2.Response:
+        await virtual_sleep(5)
+        await request.extensions["trace"]("http11.receive_response_headers.started", {})
+        await virtual_sleep(15)
+        return httpx2.Response(200, headers={"content-type": "text/event-stream"}, stream=Body((0, None)))
+
+    _, error, seconds = await run(provider(handler, first_byte_timeout=20))
+    assert seconds == 25
+    assert str(error) == "openai did not begin to answer within 20 s (first_byte_timeout)"
+
+
+async def test_a_refusal_that_does_not_end_is_told_as_far_as_it_came() -> None:
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(503, headers={"x-request-id": "r1"}, stream=Body((0, b"busy"), (0, None)))
+
+    _, error, seconds = await run(provider(handler, idle_timeout=5))
+    assert seconds == 5
+    assert error is not None
+    assert (error.status, error.message, error.request_id) == (503, "busy", "r1")
+
+
+async def test_silence_in_the_middle_is_a_idle_timeout_behind_the_events() -> None:
+    events, error, seconds = await run(provider(Body((1, HI), (0, None)), idle_timeout=5, name="up"))
     assert (events, seconds) == (SAID, 6)
-    assert str(error) == "up sent nothing for 5 s (read_timeout)"
+    assert str(error) == "up sent nothing for 5 s (idle_timeout)"
 
 
-async def test_every_byte_starts_the_read_timeout_anew() -> None:
+async def test_every_byte_starts_the_idle_timeout_anew() -> None:
     body = Body((4, HI), (4, b": keep-alive\n"), (4, b": keep-alive\n"), (4, STOP), (4, DONE))
-    assert await run(provider(body, read_timeout=5)) == (WHOLE, None, 20)
+    assert await run(provider(body, idle_timeout=5)) == (WHOLE, None, 20)
 
 
 async def test_silence_behind_the_finish_reason_costs_nothing_but_time() -> None:
-    assert await run(provider(Body((0, HI + STOP), (0, None)), read_timeout=5)) == (WHOLE, None, 5)
+    assert await run(provider(Body((0, HI + STOP), (0, None)), idle_timeout=5)) == (WHOLE, None, 5)
 
 
 async def test_no_answer_at_all_is_a_timeout() -> None:
@@ -107,11 +130,11 @@ async def test_no_answer_at_all_is_a_timeout() -> None:
         await anyio.sleep_forever()
         raise AssertionError
 
-    _, error, seconds = await run(provider(handler, connect_timeout=2, read_timeout=3))
+    _, error, seconds = await run(provider(handler, connect_timeout=2, first_byte_timeout=3))
     assert seconds == 5
     assert error is not None
     assert error.status == 504
-    assert str(error) == "openai did not answer within 5 s"
+    assert str(error) == "openai did not begin to answer within 5 s (connect_timeout and first_byte_timeout)"
 
 
 @pytest.mark.parametrize("late", ["connection", "headers", "body"])
@@ -121,7 +144,7 @@ async def test_the_total_timeout_counts_from_the_start(late: str) -> None:
         body = Body((0, None)) if late == "headers" else Body((0, HI), *[(1, b": x\n")] * 100)
         return httpx2.Response(200, headers={"content-type": "text/event-stream"}, stream=body)
 
-    options: dict[str, Any] = {"connect_timeout": None, "read_timeout": None} if late == "connection" else {}
+    options: dict[str, Any] = {"connect_timeout": None, "first_byte_timeout": None} if late == "connection" else {}
     events, error, seconds = await run(provider(handler, total_timeout=10, **options))
     assert events == (SAID if late == "body" else [])
     assert seconds == 10
@@ -138,7 +161,7 @@ async def test_the_total_timeout_counts_the_consumers_time() -> None:
 
 
 async def test_a_slow_consumer_is_no_silence_of_the_provider() -> None:
-    asked = provider(Body((0, HI), (1, STOP), (1, DONE)), read_timeout=2)
+    asked = provider(Body((0, HI), (1, STOP), (1, DONE)), idle_timeout=2)
     events = []
     async for event in asked.stream(ASK):
         await virtual_sleep(100)
@@ -153,16 +176,16 @@ async def test_without_timeouts_patience_has_no_end() -> None:
         body = Body((80_000, HI), (80_000, STOP))
         return httpx2.Response(200, headers={"content-type": "text/event-stream"}, stream=body)
 
-    asked = provider(handler, connect_timeout=None, read_timeout=None)
+    asked = provider(handler, connect_timeout=None, first_byte_timeout=None, idle_timeout=None)
     assert await run(asked) == (WHOLE, None, 240_000)
 
 
-async def test_the_transport_is_told_the_timeouts() -> None:
+async def test_the_transport_is_told_of_connections_only_since_silence_is_measured_here() -> None:
     def handler(request: httpx2.Request) -> httpx2.Response:
-        assert request.extensions["timeout"] == {"connect": 2, "pool": 2, "read": 3, "write": 3}
+        assert request.extensions["timeout"] == {"connect": 2, "pool": 2, "read": None, "write": None}
         return httpx2.Response(200, content=HI + STOP)
 
-    assert (await run(provider(handler, connect_timeout=2, read_timeout=3)))[0] == WHOLE
+    assert (await run(provider(handler, connect_timeout=2)))[0] == WHOLE
 
 
 @pytest.mark.parametrize(
@@ -170,8 +193,8 @@ async def test_the_transport_is_told_the_timeouts() -> None:
     [
         (httpx2.ConnectTimeout("x"), "timeout", "openai could not be reached within 10 s (connect_timeout)"),
         (httpx2.PoolTimeout("x"), "timeout", "openai could not be reached within 10 s (connect_timeout)"),
-        (httpx2.ReadTimeout("x"), "timeout", "openai sent nothing for 60 s (read_timeout)"),
-        (httpx2.WriteTimeout("x"), "timeout", "openai sent nothing for 60 s (read_timeout)"),
+        (httpx2.ReadTimeout("x"), "timeout", "openai sent nothing for 60 s (idle_timeout)"),
+        (httpx2.WriteTimeout("x"), "timeout", "openai sent nothing for 60 s (idle_timeout)"),
         (httpx2.ConnectError("x"), "network", "openai could not be reached"),
         (httpx2.ProxyError("x"), "network", "openai could not be reached"),
         (httpx2.ReadError("x"), "network", "the connection to openai broke"),
@@ -197,7 +220,7 @@ async def test_a_client_may_have_timeouts_of_its_own(raised: Exception) -> None:
     def handler(request: httpx2.Request) -> httpx2.Response:
         raise raised
 
-    _, error, _ = await run(provider(handler, connect_timeout=None, read_timeout=None))
+    _, error, _ = await run(provider(handler, connect_timeout=None, first_byte_timeout=None, idle_timeout=None))
     assert error is not None
     assert error.code == "timeout"
 

@@ -36,11 +36,11 @@ import sys
 sys.modules["httpx2"] = None
 from gai_stream.providers import ScriptedProvider
 try:
-    from gai_stream.providers import OpenAICompatible
+    from gai_stream.providers import HTTPProvider
 except ImportError as exc:
     print(exc)
 """
-    assert run(code) == "OpenAICompatible needs httpx2; pip install 'gai-stream[providers]'"
+    assert run(code) == "HTTPProvider needs httpx2; pip install 'gai-stream[providers]'"
 
 
 def test_another_missing_module_is_not_blamed_on_the_extra() -> None:
@@ -48,7 +48,7 @@ def test_another_missing_module_is_not_blamed_on_the_extra() -> None:
 import sys
 sys.modules["gai_stream.providers.exchange"] = None
 try:
-    from gai_stream.providers import OpenAICompatible
+    from gai_stream.providers import HTTPProvider
 except ModuleNotFoundError as exc:
     print(exc.name)
 """
