@@ -81,16 +81,17 @@ class OutgoingCalls:
     """Tell calls apart by (choice, index), and hold each back until its name and id are known.
 
     `one_at_a_time` is for clients that follow one call only: the pieces of the next one wait until the first one's
-    arguments are whole, or until it ends.
+    arguments are whole, or until it ends. Ids that have to be made up begin with `prefix`.
     """
 
-    def __init__(self, *, one_at_a_time: bool = False) -> None:
+    def __init__(self, *, one_at_a_time: bool = False, prefix: str = "call_") -> None:
         self.counts: dict[int, int] = {}
         """How many calls each choice has made that are the client's to run."""
         self._numbers: dict[int, int] = {}
         self._slots: dict[tuple[int, int], OutgoingCall] = {}
         self._open: list[OutgoingCall] = []
         self._one_at_a_time = one_at_a_time
+        self._prefix = prefix
         self._waiting: dict[OutgoingCall, list[Piece]] = {}
 
     @property
@@ -117,7 +118,11 @@ class OutgoingCalls:
     def close(self, event: ToolCall) -> list[Piece]:
         """Return what is still missing of a whole call: nothing, all of it, or what its fragments did not bring."""
         # A client that parses "" as JSON fails; the API itself sends {} for a call without arguments.
-        text = event.arguments if event.arguments.strip() else _json.dumps(event.input).decode()
+        text = event.arguments
+        if event.kind == "custom":
+            text = text or str(event.input)
+        elif not text.strip():
+            text = _json.dumps(event.input).decode()
         call = next((call for call in self._open if call.is_of(event)), None)
         if call is None:
             call = OutgoingCall(event.choice)
@@ -153,7 +158,7 @@ class OutgoingCalls:
 
     def _begin(self, call: OutgoingCall) -> Piece:
         call.begun = True
-        call.id = call.id or made_up_id()
+        call.id = call.id or made_up_id(prefix=self._prefix)
         call.number = self._numbers.get(call.choice, 0)
         self._numbers[call.choice] = call.number + 1
         if call.kind != "server":

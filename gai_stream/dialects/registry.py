@@ -28,6 +28,7 @@ class Dialect(NamedTuple):
 
 # name: framing, module, decoder, encoder. Modules are imported when asked for: nobody pays for eleven to use one.
 _DIALECTS: Final[dict[str, tuple[Framing, str, str | None, str | None]]] = {
+    "anthropic": ("sse", "anthropic", "AnthropicDecoder", "AnthropicEncoder"),
     "gai": ("sse", "gai", "GaiDecoder", "GaiEncoder"),
     "gai_v1": ("sse", "gai_v1", "GaiV1Decoder", "GaiV1Encoder"),
     "openai": ("sse", "openai", "OpenAIDecoder", "OpenAIEncoder"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gai_stream.dialects.anthropic import AnthropicDecoder, AnthropicEncoder
 from gai_stream.dialects.gai import GaiDecoder, GaiEncoder
 from gai_stream.dialects.gai_v1 import GaiV1Decoder, GaiV1Encoder
 from gai_stream.dialects.openai import OpenAIDecoder, OpenAIEncoder
@@ -16,12 +17,13 @@ from gai_stream.events import TextDelta
 
 
 def test_names_are_listed_in_order() -> None:
-    assert names() == ["gai", "gai_v1", "openai"]
+    assert names() == ["anthropic", "gai", "gai_v1", "openai"]
 
 
 @pytest.mark.parametrize(
     "expected",
     [
+        Dialect("anthropic", "sse", AnthropicDecoder, AnthropicEncoder),
         Dialect("gai", "sse", GaiDecoder, GaiEncoder),
         Dialect("gai_v1", "sse", GaiV1Decoder, GaiV1Encoder),
         Dialect("openai", "sse", OpenAIDecoder, OpenAIEncoder),
@@ -36,7 +38,8 @@ def test_every_encoder_is_made_without_options_and_has_a_heartbeat(name: str) ->
     encoder = dialect(name).encoder
     assert encoder is not None
     made: Any = encoder()
-    assert made.heartbeat is None or isinstance(made.heartbeat, bytes)
+    heartbeat = made.heartbeat() if callable(made.heartbeat) else made.heartbeat
+    assert heartbeat is None or isinstance(heartbeat, bytes)
     assert made.feed(TextDelta("x"))
     assert made.finish()
 
@@ -50,7 +53,7 @@ def test_a_dialect_may_go_one_way_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["", "GAI", "gai-v1", None, ["gai"]])
 def test_an_unknown_name_is_refused_with_the_known_ones(name: Any) -> None:
-    with pytest.raises(ValueError, match=r"^dialect must be one of gai, gai_v1, openai, not "):
+    with pytest.raises(ValueError, match=r"^dialect must be one of anthropic, gai, gai_v1, openai, not "):
         dialect(name)
 
 
