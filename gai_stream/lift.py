@@ -39,7 +39,7 @@ class Lift:
         if isinstance(item, str):
             # A subclass, such as an enum's member: the text itself, whatever it makes of `str(item)`.
             return [TextDelta(str.__str__(item))]
-        kind = type(item)
+        kind: Any = type(item)
         if kind in EVENT_TYPES:
             return [item]
         vocabulary, pick = _by_shape(item) if kind in _SHAPED else _by_module(kind)
@@ -53,7 +53,7 @@ class Lift:
         if self._decoder is None or vocabulary != self._vocabulary:
             before = self._decoder.finish() if self._decoder is not None else []
             self._vocabulary, self._decoder = vocabulary, _decoder_of(vocabulary)
-        return before + self._decoder.feed(item) if before else self._decoder.feed(item)
+        return [*before, *self._decoder.feed(item)]
 
     def finish(self) -> list[Any]:
         """Return what an SDK's stream still owes. Raises TruncatedStream if it was cut."""
@@ -111,6 +111,10 @@ def _by_module(kind: type) -> tuple[str | None, Pick | None]:
     return _NEITHER
 
 
+def _is_langchains(kind: Any) -> bool:
+    return _by_module(kind) == _LANGCHAIN
+
+
 _SHAPED: Final = (dict, tuple)
 _MODES: Final = ("messages", "updates", "values", "custom", "checkpoints", "tasks", "debug")
 
@@ -120,7 +124,7 @@ def _by_shape(item: Any) -> tuple[str | None, Pick | None]:
     match item:
         case {"event": str(event), "run_id": _, "data": _, "parent_ids": _} if event.startswith("on_"):
             return _LANGCHAIN
-        case (message, dict()) if _by_module(type(message)) == _LANGCHAIN:
+        case (message, dict()) if _is_langchains(type(message)):
             return _LANGCHAIN
         case (str(mode), _) | (tuple(), str(mode), _) if mode in _MODES:
             return _LANGCHAIN

@@ -39,8 +39,8 @@ from gai_stream.events import (
     Usage,
 )
 from gai_stream.exceptions import DecodeError, EncodeError, LimitExceeded, TruncatedStream
-from gai_stream.ndjson import NDJSONDecoder, NDJSONEncoder
 from gai_stream.lift import Lift
+from gai_stream.ndjson import NDJSONDecoder, NDJSONEncoder
 from gai_stream.sse import ServerSentEvent, SSEDecoder, SSEEncoder
 
 # A digest, a UUID, or a time in s or ms.

@@ -13,8 +13,8 @@ from starlette.types import Scope
 from gai_stream import _json
 from gai_stream.dialects import registry
 from gai_stream.events import Failure
-from gai_stream.ndjson import NDJSONEncoder
 from gai_stream.lift import Lift
+from gai_stream.ndjson import NDJSONEncoder
 from gai_stream.sse import ServerSentEvent, SSEEncoder
 from gai_stream.transform import Transform
 
