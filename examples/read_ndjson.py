@@ -1,6 +1,6 @@
 """Read an answer in NDJSON from standard input, and print its text as it comes.
 
-    curl -sN http://127.0.0.1:8000/api/chat -H 'content-type: application/json' -d '{"query": "hello"}' |
+    curl -sN http://127.0.0.1:8000/chat -H 'content-type: application/json' -d '{"query": "hello"}' |
         python examples/read_ndjson.py
 
 Ends with status 0 when the answer is whole, and 1 when it failed or was cut.

@@ -238,7 +238,7 @@ def test_stops_cleanly_with_streams_open(number: signal.Signals) -> None:
         streams = []
         for method, path, body in (
             ("GET", "/chat?q=hi", None),
-            ("POST", "/api/chat", question),
+            ("POST", "/chat", question),
             ("POST", "/api/v1/stream", question),
         ):
             connection, response = server.open(method, path, body)

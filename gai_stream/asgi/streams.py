@@ -17,6 +17,7 @@ from gai_stream.lift import Lift
 from gai_stream.ndjson import NDJSONEncoder
 from gai_stream.sse import ServerSentEvent, SSEEncoder
 from gai_stream.transform import Transform
+from gai_stream.writer import Framing
 
 from .errors import refuse
 from .headers import CORS
@@ -24,7 +25,7 @@ from .negotiation import MEDIA_TYPES, choose
 from .report import OnEnd
 from .response import StreamResponse
 
-__all__ = ["StreamOptions", "ndjson_response", "sse_response", "stream_response"]
+__all__ = ["StreamOptions", "framed_response", "ndjson_response", "sse_response", "stream_response"]
 
 Encoder: TypeAlias = str | Transform[Any, Any] | type[Any] | None
 Stream: TypeAlias = AsyncIterable[Any] | Iterable[Any]
@@ -134,6 +135,21 @@ def stream_response(
     )
 
 
+def framed_response(
+    stream: Stream,
+    framing: Framing,
+    *,
+    encoder: Transform[Any, Any],
+    flush_interval: float | None = None,
+    **options: Unpack[StreamOptions],
+) -> StreamResponse:
+    """Answer with `stream` in a framing of your own, which `encoder` makes messages for.
+
+    The heartbeat is the encoder's if it has one, else the framing's. The options are those of `sse_response`.
+    """
+    return _response(stream, encoder, "ndjson", framing, options, flush_interval=flush_interval)
+
+
 def _sse(
     stream: Stream,
     encoder: Encoder,
@@ -163,7 +179,7 @@ def _response(
     stream: Stream,
     encoder: Encoder,
     framing_name: FramingName,
-    framing: SSEEncoder | NDJSONEncoder,
+    framing: Framing,
     options: StreamOptions,
     **more: Any,
 ) -> StreamResponse:

@@ -20,12 +20,14 @@ import gai_stream
 from gai_stream.asgi import Summary, ndjson_handler, sse_handler, stream_handler
 from gai_stream.asgi.errors import answer
 from gai_stream.asgi.headers import CORS
-from gai_stream.demo.shutdown import Shutdown
+from gai_stream.demo.shutdown import Shutdown, WatchedProvider
 from gai_stream.events import Event
-from gai_stream.providers.provider import ChatRequest, Message, Provider, parse_chat_request
-from gai_stream.providers.scripted import ScriptedProvider
+from gai_stream.gateway import Routes, gateway_routes
+from gai_stream.gateway.config import Settings, from_env
+from gai_stream.providers import ChatRequest, Message, Provider, parse_chat_request
+from gai_stream.providers.presets import PRESETS
 
-__all__ = ["app", "configured", "has_key"]
+__all__ = ["app", "has_key"]
 
 logger = logging.getLogger("gai_stream.demo")
 
@@ -49,54 +51,41 @@ _ASSET_HEADERS: Final = {
 
 
 def has_key(env: Mapping[str, str] | None = None) -> bool:
-    """Tell whether the environment names a model to ask: OPENAI_API_KEY or OPENAI_BASE_URL."""
+    """Tell whether the environment names a model to ask, which somebody pays for."""
     env = os.environ if env is None else env
-    return any(env.get(name, "").strip() for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"))
-
-
-def configured(name: str | None = None, env: Mapping[str, str] | None = None) -> list[Provider]:
-    """Return the providers that the environment has, the default first.
-
-    `name` makes "scripted" or "openai" the default; None is "openai" where `has_key`. Raises ValueError for a provider
-    that lacks its key, and for environment variables that cannot work.
-    """
-    if name not in (None, "scripted", "openai"):
-        raise ValueError(f"provider must be 'scripted' or 'openai', not {name!r}")
-    found: list[Provider] = [ScriptedProvider()]
-    if name == "openai" or has_key(env):
-        from gai_stream.providers.http import OpenAICompatible
-
-        found.insert(1 if name == "scripted" else 0, OpenAICompatible.from_env(env))
-    return found
+    return any(preset.is_set(env) for preset in PRESETS.values())
 
 
 def app(
     provider: Provider | None = None,
     *,
     others: Iterable[Provider] = (),
+    settings: Settings | None = None,
     cors: CORS = "*",
     shutdown: Shutdown | None = None,
 ) -> Starlette:
-    """Return the demo: a chat page at `/`, and the endpoints that it and others read.
+    """Return the demo: a chat page at `/`, the endpoints that it and others read, and the gateway beside them.
 
-    `provider` answers unless a request names one of `others`; None is those of the environment (`configured`), and a
-    request of another site is then refused if it could spend your key. `cors` is that of `sse_response`; None refuses
-    other sites altogether. `shutdown` ends open streams when the server goes away. All providers are closed with the
-    application. Raises ValueError for two providers of one name.
+    `provider` answers unless a request names one of `others`. Instead of both, `settings` are those of a gateway; with
+    neither they are the environment's, and a request of another site is refused if it could spend your key. `cors` is
+    that of `sse_response`; None refuses other sites altogether. Settings with a token leave the gateway alone: a page has
+    none to show. `shutdown` ends open streams when the server goes away.
+    All providers are closed with the application. Raises ValueError for two providers of one name.
     """
-    if provider is None:
-        provider, *found = configured()
-        others = [*found, *others]
+    if provider is not None:
+        providers = _by_name(provider, *others)
+        settings = Settings(providers, default=provider.name)
+    elif settings is None:
+        settings = from_env()
         cors = None if has_key() else cors
-    providers: dict[str, Provider] = {}
-    for each in (provider, *others):
-        if providers.setdefault(each.name, each) is not each:
-            raise ValueError(f"others: two providers are called {each.name!r}")
     shutdown = shutdown or Shutdown()
+    providers = {name: WatchedProvider(each, shutdown) for name, each in settings.providers.items()}
+    default = next(iter(providers))
+    routes = Routes(providers, models=settings.models, default=settings.default)
 
     async def info(_request: Request) -> Response:
-        offered = [{"name": each.name, "model": getattr(each, "model", None)} for each in providers.values()]
-        return JSONResponse({"providers": offered, "default": provider.name, "version": gai_stream.__version__})
+        offered = [{"name": name, "model": getattr(each, "model", None)} for name, each in providers.items()]
+        return JSONResponse({"providers": offered, "default": default, "version": gai_stream.__version__})
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -104,37 +93,61 @@ def app(
         for each in providers.values():
             await each.aclose()
 
-    chosen = _Chosen(providers, provider.name, shutdown)
+    chosen = _Chosen(providers, default)
 
     def endpoint(handler: Callable[..., ASGIApp], label: str, field: str, *methods: str) -> ASGIApp:
         return handler(chosen, chosen.asked_by(field), methods=methods, cors=cors, on_end=_log(label))
 
     endpoints = {
-        "/chat": endpoint(sse_handler, "GET /chat", "q", "GET"),
-        "/api/chat": endpoint(ndjson_handler, "POST /api/chat", "query", "POST"),
+        "/chat": _ByMethod(
+            endpoint(sse_handler, "GET /chat", "q", "GET"), endpoint(ndjson_handler, "POST /chat", "query", "POST")
+        ),
         "/api/v1/stream": endpoint(stream_handler, "/api/v1/stream", "query", "GET", "POST"),
     }
+    gateway = gateway_routes(routes, token=settings.token, limits=settings.limits, cors=cors)
+    if settings.token is not None:
+        return Starlette(routes=gateway, exception_handlers={HTTPException: _as_json}, lifespan=lifespan)
     return Starlette(
         routes=[
             *(Route(at, _asset(name, media_type)) for at, (name, media_type) in _ASSETS.items()),
             Route("/api/info", info),
             *(Route(at, answers if cors is not None else _OwnSite(answers)) for at, answers in endpoints.items()),
+            *gateway,
         ],
         exception_handlers={HTTPException: _as_json},
         lifespan=lifespan,
     )
 
 
+def _by_name(*providers: Provider) -> dict[str, Provider]:
+    named: dict[str, Provider] = {}
+    for each in providers:
+        if named.setdefault(each.name, each) is not each:
+            raise ValueError(f"others: two providers are called {each.name!r}")
+    return named
+
+
+class _ByMethod:
+    """One address where GET is answered with SSE, for an EventSource, and POST with NDJSON, for `fetch`."""
+
+    def __init__(self, get: ASGIApp, post: ASGIApp) -> None:
+        self._get = get
+        self._post = post
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asks = Request(scope).headers.get("access-control-request-method", scope["method"])
+        await (self._post if asks == "POST" else self._get)(scope, receive, send)
+
+
 class _Chosen:
     """The provider that a request names, and the requests that name one."""
 
-    def __init__(self, providers: Mapping[str, Provider], default: str, shutdown: Shutdown) -> None:
+    def __init__(self, providers: Mapping[str, Provider], default: str) -> None:
         self._providers = providers
         self._default = default
-        self._shutdown = shutdown
 
     def stream(self, request: ChatRequest) -> AsyncIterator[Event]:
-        return self._shutdown.watch(self._providers[request.provider or self._default].stream(request))
+        return self._providers[request.provider or self._default].stream(request)
 
     def asked_by(self, field: str) -> Callable[[Request], Any]:
         """Return a parser of requests: a JSON body, or for GET the question in the parameter `field`."""

@@ -143,7 +143,7 @@ const panels = {
   sse: new Panel($("#sse"), (query, provider, onMessage) =>
     readSSE(`chat?${new URLSearchParams({ q: query, provider })}`, onMessage)),
   ndjson: new Panel($("#ndjson"), (query, provider, onMessage) =>
-    readNDJSON("api/chat", { query, provider }, onMessage)),
+    readNDJSON("chat", { query, provider }, onMessage)),
 };
 const form = $("form");
 const prompt = $("#prompt");

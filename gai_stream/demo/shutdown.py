@@ -7,9 +7,11 @@ from typing import Any, Generic, Self, TypeVar
 
 import anyio
 
+from gai_stream.events import Event
 from gai_stream.exceptions import ProviderError
+from gai_stream.providers import ChatRequest, Provider
 
-__all__ = ["Shutdown"]
+__all__ = ["Shutdown", "WatchedProvider"]
 
 T = TypeVar("T")
 
@@ -60,3 +62,18 @@ class _Watched(Generic[T]):
         aclose: Any = getattr(self._items, "aclose", None)
         if aclose is not None:
             await aclose()
+
+
+class WatchedProvider:
+    """A provider whose streams end with the server: everything else about it is `provider`'s own."""
+
+    def __init__(self, provider: Provider, shutdown: Shutdown) -> None:
+        self._provider = provider
+        self._shutdown = shutdown
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._provider, name)
+
+    def stream(self, request: ChatRequest) -> AsyncIterator[Event]:
+        """Return the provider's stream, watched."""
+        return self._shutdown.watch(self._provider.stream(request))

@@ -661,7 +661,7 @@ async def test_22_a_body_has_a_limit_and_a_media_type() -> None:
         large = await client.post("/", content=b'{"query":"' + b"x" * (1 << 20) + b'"}')
         assert large.status == 413
     async with ASGIClient(demo(ScriptedProvider(pace=0))) as client:
-        form = await client.request("POST", "/api/chat", content="q=1", headers={"content-type": "text/plain"})
+        form = await client.request("POST", "/chat", content="q=1", headers={"content-type": "text/plain"})
         assert form.status == 415
 
 

@@ -83,7 +83,7 @@ async def test_chat_streams_events_to_an_event_source(client: ASGIClient) -> Non
 
 
 async def test_api_chat_streams_lines_to_a_fetch_reader(client: ASGIClient) -> None:
-    response = await client.post("/api/chat", json={"query": "hi"})
+    response = await client.post("/chat", json={"query": "hi"})
     assert response.status == 200
     assert response.headers["content-type"] == NDJSON
     assert await words(response) == "Hello there"
@@ -115,7 +115,7 @@ async def test_stream_comes_in_the_form_that_is_accepted(
 
 async def test_body_may_be_a_conversation(client: ASGIClient) -> None:
     body = {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Grüße"}]}
-    response = await client.post("/api/chat", json={**body, "provider": "double"})
+    response = await client.post("/chat", json={**body, "provider": "double"})
     assert await words(response) == "Grüße"
 
 
@@ -123,19 +123,19 @@ async def test_body_may_be_a_conversation(client: ASGIClient) -> None:
 async def test_request_chooses_the_provider(client: ASGIClient, name: str, said: str) -> None:
     assert await words(await client.get(f"/chat?q=a%20b%26c&provider={name}")) == said
     assert await words(await client.get(f"/api/v1/stream?query=a%20b%26c&provider={name}")) == said
-    assert await words(await client.post("/api/chat", json={"query": "a b&c", "provider": name})) == said
+    assert await words(await client.post("/chat", json={"query": "a b&c", "provider": name})) == said
 
 
 async def test_empty_choice_is_no_choice(client: ASGIClient) -> None:
     assert await words(await client.get("/chat?q=hi&provider=&model=")) == "Hello there"
-    assert await words(await client.post("/api/chat", json={"query": "hi", "provider": ""})) == "Hello there"
+    assert await words(await client.post("/chat", json={"query": "hi", "provider": ""})) == "Hello there"
 
 
 async def test_request_chooses_the_model() -> None:
     double = Double()
     async with ASGIClient(demo.app(double)) as client:
         await client.get("/chat?q=hi&model=echo-2")
-        await client.post("/api/chat", json={"query": "hi", "model": "echo-3"})
+        await client.post("/chat", json={"query": "hi", "model": "echo-3"})
     assert [asked.model for asked in double.asked] == ["echo-2", "echo-3"]
 
 
@@ -154,7 +154,7 @@ async def test_info_names_what_can_be_chosen(client: ASGIClient) -> None:
 
 async def test_media_type_may_have_parameters(client: ASGIClient) -> None:
     headers = {"content-type": "Application/JSON; charset=utf-8"}
-    response = await client.post("/api/chat", content=b'{"query":"hi"}', headers=headers)
+    response = await client.post("/chat", content=b'{"query":"hi"}', headers=headers)
     assert await words(response) == "Hello there"
 
 
@@ -163,7 +163,7 @@ async def test_body_of_just_one_mebibyte_is_taken() -> None:
     async with ASGIClient(demo.app(double)) as client:
         body = b'{"query":"' + b"x" * ((1 << 20) - 12) + b'"}'
         assert len(body) == 1 << 20
-        response = await client.post("/api/chat", content=body, headers={"content-type": "application/json"})
+        response = await client.post("/chat", content=body, headers={"content-type": "application/json"})
     assert response.status == 200
     assert [len(asked.query) for asked in double.asked] == [(1 << 20) - 12]
 
@@ -182,7 +182,7 @@ async def test_head_and_preflight_ask_no_model(path: str) -> None:
 async def test_provider_that_refuses_gives_its_true_status() -> None:
     refusal = ProviderError("rate_limited", "too many requests", 429, retry_after=7)
     async with ASGIClient(demo.app(scripted(fail_after=0, error=refusal))) as client:
-        for response in (await client.get("/chat?q=hi"), await client.post("/api/chat", json={"query": "hi"})):
+        for response in (await client.get("/chat?q=hi"), await client.post("/chat", json={"query": "hi"})):
             assert (response.status, response.headers["retry-after"]) == (429, "7")
             assert error_of(response) == "too many requests"
 
@@ -190,7 +190,7 @@ async def test_provider_that_refuses_gives_its_true_status() -> None:
 async def test_provider_that_fails_midway_is_told_in_the_stream() -> None:
     error = Failure("overloaded", "the model is busy")
     async with ASGIClient(demo.app(scripted(fail_after=2, error=error))) as client:
-        response = await client.post("/api/chat", json={"query": "hi"})
+        response = await client.post("/chat", json={"query": "hi"})
         values = [value async for value in response.values()]
     assert [value["type"] for value in values] == ["start", "text_delta", "error", "done"]
     assert values[2]["error"] == "the model is busy"
@@ -205,7 +205,7 @@ async def test_open_stream_gets_its_terminal_frame_when_the_server_goes() -> Non
 
     shutdown = Shutdown()
     async with ASGIClient(demo.app(Endless(), shutdown=shutdown)) as client:
-        async with client.stream("POST", "/api/chat", json={"query": "hi"}) as response:
+        async with client.stream("POST", "/chat", json={"query": "hi"}) as response:
             values = response.values()
             assert await anext(values) == {"type": "text_delta", "text": "hi"}
             shutdown.begin()
@@ -242,7 +242,7 @@ async def test_other_sites_are_refused_where_a_key_could_be_spent() -> None:
         for site in ("cross-site", "same-site"):
             for response in (
                 await client.get("/chat?q=hi", headers={"sec-fetch-site": site}),
-                await client.post("/api/chat", json={"query": "hi"}, headers={"sec-fetch-site": site}),
+                await client.post("/chat", json={"query": "hi"}, headers={"sec-fetch-site": site}),
                 await client.get("/api/v1/stream?query=hi", headers={"sec-fetch-site": site}),
             ):
                 assert response.status == 403

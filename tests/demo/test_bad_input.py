@@ -48,7 +48,7 @@ async def test_bad_question_is_400_with_the_reason(client: ASGIClient, path: str
     assert (response.status, error_of(response)) == (400, reason)
 
 
-@pytest.mark.parametrize("path", ["/api/chat", "/api/v1/stream"])
+@pytest.mark.parametrize("path", ["/chat", "/api/v1/stream"])
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -71,13 +71,13 @@ async def test_bad_body_is_400_with_the_reason(client: ASGIClient, path: str, bo
 @pytest.mark.parametrize("media_type", [None, "text/plain", "application/x-www-form-urlencoded", "application/jsonl"])
 async def test_body_of_another_media_type_is_415(client: ASGIClient, media_type: str | None) -> None:
     headers = {} if media_type is None else {"content-type": media_type}
-    response = await client.post("/api/chat", content=b'{"query":"hi"}', headers=headers)
+    response = await client.post("/chat", content=b'{"query":"hi"}', headers=headers)
     assert response.status == 415
     assert error_of(response) == f"the body must be application/json; its content-type is {media_type or 'missing'}"
 
 
 @pytest.mark.parametrize("declared", [True, False], ids=["declared", "chunked"])
-@pytest.mark.parametrize("path", ["/api/chat", "/api/v1/stream"])
+@pytest.mark.parametrize("path", ["/chat", "/api/v1/stream"])
 async def test_body_over_one_mebibyte_is_413(client: ASGIClient, path: str, declared: bool) -> None:
     body = b'{"query":"' + b"x" * (1 << 20) + b'"}'
 
@@ -102,7 +102,7 @@ async def test_unknown_path_is_404(client: ASGIClient, path: str) -> None:
     ("method", "path", "allowed"),
     [
         ("POST", "/chat", {"GET", "HEAD", "OPTIONS"}),
-        ("GET", "/api/chat", {"POST", "OPTIONS"}),
+        ("GET", "/chat", {"POST", "OPTIONS"}),
         ("DELETE", "/api/v1/stream", {"GET", "HEAD", "POST", "OPTIONS"}),
         ("POST", "/", {"GET", "HEAD"}),
         ("PUT", "/api/info", {"GET", "HEAD"}),

@@ -44,7 +44,7 @@ async ([transport, provider]) => {
   };
   const reading = transport === "sse"
     ? readSSE(`/chat?${new URLSearchParams({ q: "hi", provider })}`, take)
-    : readNDJSON("/api/chat", { query: "hi", provider }, take);
+    : readNDJSON("/chat", { query: "hi", provider }, take);
   const ended = await reading.ended;
   return { ...answer, text: answer.text, ended, seen };
 }

@@ -33,7 +33,7 @@ async ([pieces, status]) => {
   }), { status });
   try {
     const messages = [];
-    const { state, message } = await readNDJSON("api/chat", {}, (each) => messages.push(each)).ended;
+    const { state, message } = await readNDJSON("chat", {}, (each) => messages.push(each)).ended;
     return { messages, state, message };
   } finally {
     window.fetch = fetch;

@@ -193,7 +193,7 @@ def test_connection_that_breaks_is_told_and_the_model_not_asked_again(
         assert answer(page, panel) == "half"
     # An EventSource left alone would be back after one millisecond.
     page.evaluate("fetch('api/info').then(() => fetch('api/info'))")
-    assert sorted(asked) == ["/api/chat", "/chat"]
+    assert sorted(asked) == ["/chat", "/chat"]
     assert "the cable is cut" in caplog.text
 
 
