@@ -49,7 +49,9 @@ def read_openai(url: str) -> Seen:
                     reason = choice.finish_reason or reason
         except openai.APIError as exc:
             error = str(exc)
-    told_calls = [(name, arguments if kind == "custom" else _parsed(arguments)) for kind, name, arguments in calls.values()]
+    told_calls = [
+        (name, arguments if kind == "custom" else _parsed(arguments)) for kind, name, arguments in calls.values()
+    ]
     return Seen(text, reasoning, told_calls, reason, usage, error)
 
 

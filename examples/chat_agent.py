@@ -81,7 +81,10 @@ async def ask(url: str, question: str) -> int:
     """Print the answer as it comes, and on stderr how far it is. Return 0 when it came whole."""
     chunks = characters = 0
     shown = time.monotonic()
-    async with httpx2.AsyncClient(timeout=None) as client, client.stream("POST", url, json={"query": question}) as response:
+    async with (
+        httpx2.AsyncClient(timeout=None) as client,
+        client.stream("POST", url, json={"query": question}) as response,
+    ):
         if response.status_code != 200:
             print((await response.aread()).decode(), file=sys.stderr)
             return 1

@@ -127,7 +127,11 @@ def _banner(settings: Settings, url: str) -> str:
     if host := getattr(first, "host", None):
         rows = [("provider", f"{first.name} at {host}"), ("model", model or "left to the server")]
     else:
-        without = "none; the page offers a real one" if real else "none: no key is set (OPENAI_API_KEY, ANTHROPIC_API_KEY ...)"
+        without = (
+            "none; the page offers a real one"
+            if real
+            else "none: no key is set (OPENAI_API_KEY, ANTHROPIC_API_KEY ...)"
+        )
         rows = [("provider", "scripted: offline, the same answer every time"), ("model", without)]
     if real:
         rows.append(("also", ", ".join(real)))

@@ -125,7 +125,9 @@ def _provider(name: str, asked: _Provider, env: Mapping[str, str]) -> Provider:
     preset = asked.preset or name
     if preset == "scripted":
         return ScriptedProvider(name=name, **({"model": asked.model} if asked.model else {}))
-    options: dict[str, Any] = {key: value for key in ("model", "base_url") if (value := getattr(asked, key)) is not None}
+    options: dict[str, Any] = {
+        key: value for key in ("model", "base_url") if (value := getattr(asked, key)) is not None
+    }
     if asked.api_key_env is not None:
         options["api_key"] = env.get(asked.api_key_env, "").strip()
         if not options["api_key"]:

@@ -51,7 +51,9 @@ class Routes:
         self._models = dict(models or {})
         for name, target in self._models.items():
             if not isinstance(target, str) or self._provider(target.partition("/")[0]) is None:
-                raise ValueError(f"models[{name!r}] must be one of {self._names()}, or one of them with /model behind it")
+                raise ValueError(
+                    f"models[{name!r}] must be one of {self._names()}, or one of them with /model behind it"
+                )
         if default is not None and self._provider(default) is None:
             raise ValueError(f"default must be one of {self._names()}, not {default!r}")
         self._default = default
@@ -75,7 +77,9 @@ class Routes:
             return Route(self.providers[family], model)
         if self._default is not None:
             return self._route(self._default, model)
-        raise ProviderError("not_found", f"the model {model[:80]!r} is not served here; GET /v1/models lists those that are")
+        raise ProviderError(
+            "not_found", f"the model {model[:80]!r} is not served here; GET /v1/models lists those that are"
+        )
 
     def models(self) -> dict[str, str]:
         """Return the names that can be asked for as they are, each with its provider's name."""

@@ -196,7 +196,9 @@ async def test_openais_usage_chunk_comes_where_it_is_asked_for(asked: bool, open
 
 @every_api
 @pytest.mark.parametrize("content", [b"{", b"[]", b"1", b"", b"\xff"], ids=["cut", "list", "number", "empty", "binary"])
-async def test_a_body_that_is_no_object_is_refused_in_the_clients_words(api: str, content: bytes, opened: Opened) -> None:
+async def test_a_body_that_is_no_object_is_refused_in_the_clients_words(
+    api: str, content: bytes, opened: Opened
+) -> None:
     client = await opened(House())
     response = await client.post(ASKED[api][0].format("generateContent"), content=content)
     assert response.status == 400
@@ -292,7 +294,12 @@ async def test_pages_of_other_sites_may_not_ask_unless_they_are_told(opened: Ope
 
 @pytest.mark.parametrize(
     "headers",
-    [{"authorization": "Bearer s3cret"}, {"authorization": "bearer  s3cret"}, {"x-api-key": "s3cret"}, {"x-goog-api-key": "s3cret"}],
+    [
+        {"authorization": "Bearer s3cret"},
+        {"authorization": "bearer  s3cret"},
+        {"x-api-key": "s3cret"},
+        {"x-goog-api-key": "s3cret"},
+    ],
 )
 async def test_the_token_may_be_shown_in_any_clients_way(headers: dict[str, str], opened: Opened) -> None:
     client = await opened(House(), token="s3cret")
@@ -307,7 +314,9 @@ async def test_the_token_may_be_shown_in_the_address(opened: Opened) -> None:
 
 
 @every_api
-@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer wrong"}, {"x-api-key": "s3cre"}, {"authorization": "Basic s3cret"}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"authorization": "Bearer wrong"}, {"x-api-key": "s3cre"}, {"authorization": "Basic s3cret"}]
+)
 async def test_nobody_is_let_in_without_the_token(api: str, headers: dict[str, str], opened: Opened) -> None:
     house = House()
     response = await ask(await opened(house, token="s3cret"), api, stream=True, headers=headers)
@@ -391,7 +400,10 @@ async def test_a_client_over_its_limit_is_told_to_wait(opened: Opened) -> None:
         await one.disconnect_after(1)
         pass
     assert house.open == 0
-    async with client.stream("POST", path, headers=first, **asked) as one, client.stream("POST", path, headers=second, **asked) as two:
+    async with (
+        client.stream("POST", path, headers=first, **asked) as one,
+        client.stream("POST", path, headers=second, **asked) as two,
+    ):
         await anext(aiter(one))
         await anext(aiter(two))
         again = await client.post(path, headers=first, **asked)

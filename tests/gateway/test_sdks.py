@@ -226,7 +226,9 @@ def test_claude_reads_parallel_tools_and_asks_with_images_and_results(house: Hou
     ]
     tools: Any = [{"name": "weather", "description": "d", "input_schema": SCHEMA}]
     with claude(url) as client:
-        with client.messages.stream(model="m", max_tokens=9, system="be brief", messages=messages, tools=tools) as stream:
+        with client.messages.stream(
+            model="m", max_tokens=9, system="be brief", messages=messages, tools=tools
+        ) as stream:
             final = stream.get_final_message()
         whole = client.messages.create(model="m", max_tokens=9, messages=messages, tools=tools)
     for answer in (final, whole):
@@ -392,14 +394,18 @@ def test_a_client_that_leaves_stops_the_provider(serve: Serve, remembering: Any)
 
 
 def leave_openai(url: str) -> None:
-    with openai_client(url) as client, client.chat.completions.create(model="m", messages=QUESTION, stream=True) as stream:
+    with (
+        openai_client(url) as client,
+        client.chat.completions.create(model="m", messages=QUESTION, stream=True) as stream,
+    ):
         next(stream)
 
 
 def leave_claude(url: str) -> None:
-    with claude(url) as client, client.messages.create(
-        model="m", max_tokens=9, messages=QUESTION, stream=True
-    ) as stream:
+    with (
+        claude(url) as client,
+        client.messages.create(model="m", max_tokens=9, messages=QUESTION, stream=True) as stream,
+    ):
         next(stream)
 
 
