@@ -88,8 +88,12 @@ def _managed(manager: Any) -> AsyncIterable[Any] | Iterable[Any]:
 
     async def inside() -> AsyncGenerator[Any, None]:
         async with manager as stream:
-            async for item in stream:
-                yield item
+            items = aiter(stream)
+            try:
+                async for item in items:
+                    yield item
+            finally:
+                await close_all((items,))
 
     def inside_thread() -> Generator[Any, None, None]:
         with manager as stream:

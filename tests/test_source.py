@@ -194,6 +194,73 @@ async def test_an_error_while_closing_in_the_thread_is_raised() -> None:
     await source.aclose()
 
 
+class MessageStreamManager:
+    """Shaped as what Anthropic's `messages.stream` returns: it asks when its block is entered."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def __enter__(self) -> Iterator[str]:
+        self.seen.append("entered")
+        return iter("abc")
+
+    def __exit__(self, *exc: object) -> None:
+        self.seen.append("left")
+
+
+class AsyncMessageStreamManager(MessageStreamManager):
+    async def __aenter__(self) -> AsyncIterator[str]:
+        self.seen.append("entered")
+        return aiter(SDKStream())
+
+    async def __aexit__(self, *exc: object) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.seen.append("left")
+
+
+@pytest.mark.parametrize(("make", "text"), [(MessageStreamManager, "abc"), (AsyncMessageStreamManager, "ab")])
+async def test_a_manager_is_entered_when_it_is_pulled_and_left_when_it_is_closed(make: Any, text: str) -> None:
+    manager = make()
+    check_stream(manager)
+    source = Source(manager)
+    assert manager.seen == []
+    assert "".join(await drain(source)) == text
+    await source.aclose()
+    assert manager.seen == ["entered", "left"]
+    manager = make()
+    source = Source(manager)
+    assert await anext(aiter(source)) == "a"
+    await source.aclose()
+    assert manager.seen == ["entered", "left"]
+    source = Source(manager)
+    await source.aclose()
+    assert manager.seen == ["entered", "left"]
+
+
+async def test_a_stream_that_only_has_the_name_is_a_stream() -> None:
+    class StreamManager(list[str]):
+        """Closes nothing, enters nothing."""
+
+    assert await drain(Source(StreamManager("ab"))) == ["a", "b"]
+
+
+async def test_what_cannot_be_closed_says_so_behind_its_items() -> None:
+    class Stream:
+        def __iter__(self) -> Iterator[int]:
+            return iter([1])
+
+        def close(self) -> None:
+            raise KeyError("stuck")
+
+    source = Source(Stream())
+    got = []
+    with pytest.raises(KeyError, match="stuck"):
+        async for item in source:
+            got.append(item)
+    assert got == [1]
+    await source.aclose()
+
+
 @pytest.mark.parametrize("stream", ["text", b"x", bytearray(), memoryview(b""), {}, 7, None, object()], ids=repr)
 def test_what_is_no_stream_is_refused_saying_what_is(stream: Any) -> None:
     with pytest.raises(TypeError, match="such as a generator, a list or an SDK's stream, not "):

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 from typing import Any
 from uuid import UUID
 
@@ -49,15 +49,13 @@ class LangChainCallback(BaseCallbackHandler):
         self._root: UUID | None = None
         self._runs: dict[UUID, tuple[str | None, Any, Any]] = {}
 
-    async def __aiter__(self) -> AsyncIterator[Event]:
-        try:
-            async for told in self._stream:
+    async def __aiter__(self) -> AsyncGenerator[Event, None]:
+        async with aclosing(aiter(self._stream)) as callbacks:
+            async for told in callbacks:
                 for event in self._decoder.feed(told):
                     yield event
-            for event in self._decoder.finish():
-                yield event
-        finally:
-            await self.aclose()
+        # Raises if the end of the run could not be told.
+        self._decoder.finish()
 
     async def aclose(self) -> None:
         """Take no more."""
@@ -109,8 +107,7 @@ class LangChainCallback(BaseCallbackHandler):
         self._fail("on_retriever_error", error, run_id)
 
     def on_custom_event(self, name: str, data: Any, *, run_id: UUID, **more: Any) -> None:
-        self._runs[run_id] = (name, *self._runs.get(run_id, (None, None, None))[1:])
-        self._tell("on_custom_event", run_id, data)
+        self._tell("on_custom_event", run_id, data, name)
 
     def _begin(self, event: str, serialized: Any, run_id: UUID, more: dict[str, Any]) -> None:
         named = serialized.get("name") if isinstance(serialized, dict) else None
@@ -120,11 +117,13 @@ class LangChainCallback(BaseCallbackHandler):
             self._tell(event, run_id, {})
 
     def _finish(self, event: str, output: Any, run_id: UUID) -> None:
-        with suppress(BrokenResourceError):
-            self._tell(event, run_id, {"output": output})
-        self._runs.pop(run_id, None)
-        if run_id == self._root:
-            self._stream.end()
+        try:
+            with suppress(BrokenResourceError):
+                self._tell(event, run_id, {"output": output})
+        finally:
+            self._runs.pop(run_id, None)
+            if run_id == self._root:
+                self._stream.end()
 
     def _fail(self, event: str, error: BaseException, run_id: UUID) -> None:
         if run_id == self._root:
@@ -135,9 +134,9 @@ class LangChainCallback(BaseCallbackHandler):
             self._tell(event, run_id, {"error": error, "tool_call_id": call})
         self._runs.pop(run_id, None)
 
-    def _tell(self, event: str, run_id: UUID, data: Any) -> None:
+    def _tell(self, event: str, run_id: UUID, data: Any, name: str | None = None) -> None:
         """Deliver a callback in the form of `astream_events`."""
-        name, metadata, _ = self._runs.get(run_id, (None, None, None))
+        run, metadata, _ = self._runs.get(run_id, (None, None, None))
         parents = [] if run_id == self._root else [str(self._root)]
-        told = {"event": event, "run_id": str(run_id), "parent_ids": parents, "name": name}
+        told = {"event": event, "run_id": str(run_id), "parent_ids": parents, "name": name or run}
         self._stream(told | {"data": data, "metadata": metadata})

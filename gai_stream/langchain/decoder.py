@@ -83,7 +83,7 @@ class LangChainDecoder(Decoder):
     def _end_of_input(self) -> list[Event]:
         if self._root is not None or not self._fed:
             raise TruncatedStream("the stream ended before the run did" if self._fed else "the stream was empty")
-        return self._close()
+        return self._begin(self._close())
 
     def _begin(self, events: list[Event]) -> list[Event]:
         if self._started or not events:
