@@ -120,9 +120,11 @@ _MODES: Final = ("messages", "updates", "values", "custom", "checkpoints", "task
 
 
 def _by_shape(item: Any) -> tuple[str | None, Pick | None]:
-    """Tell LangChain's run events and LangGraph's tuples from other dicts and tuples."""
+    """Tell LangChain's run events, and LangGraph's tuples and dicts, from other dicts and tuples."""
     match item:
         case {"event": str(event), "run_id": _, "data": _, "parent_ids": _} if event.startswith("on_"):
+            return _LANGCHAIN
+        case {"type": str(mode), "ns": tuple(), "data": _} if mode in _MODES:
             return _LANGCHAIN
         case (message, dict()) if _is_langchains(type(message)):
             return _LANGCHAIN

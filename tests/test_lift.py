@@ -60,7 +60,11 @@ def test_lift_leaves_everything_else_alone() -> None:
         x: int = 1
 
     lift = Lift()
-    mine: list[Any] = [{"event": "on_sale"}, {"event": 1, "run_id": 1, "data": 1, "parent_ids": 1}]
+    mine: list[Any] = [
+        {"event": "on_sale"},
+        {"type": "hi", "ns": (), "data": 1},
+        {"event": 1, "run_id": 1, "data": 1, "parent_ids": 1},
+    ]
     mine += [("a", 1), (1, {}), ("messages",), ("updates", 1, 2), Model]
     for item in (TextDelta("a"), ServerSentEvent("a"), {"a": 1}, [1], 7, None, Model(), *mine):
         assert lift.feed(item) == [item]
@@ -91,7 +95,8 @@ def test_lift_knows_what_langchain_and_langgraph_yield() -> None:
 
     hi = AIMessageChunk("Hi")
     event = {"event": "on_chat_model_stream", "run_id": "r", "parent_ids": ["p"], "data": {"chunk": hi}}
-    for item in (hi, event, (hi, {}), ("messages", (hi, {})), (("sub:1",), "messages", (hi, {}))):
+    part = {"type": "messages", "ns": (), "data": (hi, {})}
+    for item in (hi, event, (hi, {}), ("messages", (hi, {})), (("sub:1",), "messages", (hi, {})), part):
         assert Lift().feed(item) == [Start(), TextDelta("Hi")]
     assert Lift().feed(("values", {"secret": 1})) == []
 

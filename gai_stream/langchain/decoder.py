@@ -37,8 +37,8 @@ class LangChainDecoder(Decoder):
     """Turn what one LangChain run streams into events.
 
     It takes messages and their chunks (`stream`, `astream`), the dicts of `astream_events(version="v2")`, LangGraph's
-    `(chunk, metadata)` of `stream_mode="messages"`, also as `(mode, payload)` and `(namespace, mode, payload)`, and
-    any of these as JSON. Every model call of the run is a step, and `Finish` tells the tokens of all of them. With
+    `(chunk, metadata)` of `stream_mode="messages"`, also as `(mode, payload)`, as `(namespace, mode, payload)` and as
+    the dicts of its `version="v2"`, and any of these as JSON. Every model call of the run is a step, and `Finish` tells the tokens of all of them. With
     `astream_events` the answer ends with the run whose start was seen; otherwise it ends when the input does, for
     LangChain raises where a stream is cut. Of LangGraph's other modes only "custom" is told, as Raw: they are the
     graph's state, and not for clients.
@@ -69,6 +69,8 @@ class LangChainDecoder(Decoder):
             message = read_message(message, self)
             if message is None or message is DONE:
                 return []
+        if isinstance(message, dict) and {"type", "ns", "data"} <= message.keys():
+            message = (message["ns"], message["type"], message["data"])
         if isinstance(message, tuple | list):
             events = self._tuple(message)
         elif isinstance(message, dict) and "event" in message:

@@ -405,10 +405,12 @@ def test_two_models_in_one_task_are_told_apart_by_their_runs() -> None:
 def test_a_graphs_other_modes_are_for_the_server() -> None:
     hi = (AIMessageChunk("Hi"), {})
     items: list[Any] = [("messages", hi), ((), "messages", hi), (("sub:1",), "messages", list(hi))]
-    assert text_of(decoded(*items)) == "HiHiHi"
+    items.append({"type": "messages", "ns": (), "data": hi})
+    assert text_of(decoded(*items)) == "HiHiHiHi"
     state = [("values", {"secret": 1}), ((), "updates", {}), ("debug", 1)]
     custom = Raw("langgraph", {"done": 3})
     assert decoded(*state, ("custom", {"done": 3}), *items)[:2] == [Start(), custom]
+    state.append({"type": "values", "ns": (), "data": {}, "interrupts": ()})  # type: ignore[arg-type]
     assert decoded(*state) == [Start(), Finish("unknown"), Done()]
 
 
