@@ -38,10 +38,10 @@ class LangChainDecoder(Decoder):
 
     It takes messages and their chunks (`stream`, `astream`), the dicts of `astream_events(version="v2")`, LangGraph's
     `(chunk, metadata)` of `stream_mode="messages"`, also as `(mode, payload)`, as `(namespace, mode, payload)` and as
-    the dicts of its `version="v2"`, and any of these as JSON. Every model call of the run is a step, and `Finish` tells the tokens of all of them. With
-    `astream_events` the answer ends with the run whose start was seen; otherwise it ends when the input does, for
-    LangChain raises where a stream is cut. Of LangGraph's other modes only "custom" is told, as Raw: they are the
-    graph's state, and not for clients.
+    the dicts of its `version="v2"`, and any of these as JSON. Every model call of the run is a step, and `Finish`
+    tells the tokens of all of them. With `astream_events` the answer ends with the run whose start was seen;
+    otherwise it ends when the input does, for LangChain raises where a stream is cut. Of LangGraph's other modes only
+    "custom" is told, as Raw: they are the graph's state, and not for clients.
 
     `max_arguments_size` bounds the tool calls of one answer together, in characters.
     """
