@@ -1,7 +1,8 @@
-"""What a real client must see of a recording, whichever dialect it is served in: told by the corpus, not by our code."""
+"""What a real client must see of a recording, in whichever dialect: told by the corpus, not by our code."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from .recordings import Recording
@@ -12,14 +13,14 @@ __all__ = ["Seen", "differences", "expected"]
 class Seen(NamedTuple):
     """What a client makes of an answer.
 
-    `text` is all that was said, refusals included; `calls` are the names and inputs of the tool calls in order; `reason` is
-    in the client's own words; `usage` is input tokens with cached ones, and output tokens with reasoning. None is what
-    a client does not show.
+    `text` is all that was said, refusals included; `calls` are the names and inputs of the tool calls in order;
+    `reason` is in the client's own words; `usage` is input tokens with cached ones, and output tokens with reasoning.
+    None is what a client does not show.
     """
 
     text: str = ""
     reasoning: str | None = None
-    calls: list[tuple[str, Any]] = []
+    calls: Sequence[tuple[str, Any]] = ()
     reason: str | None = None
     usage: tuple[int, int] | None = None
     error: str | None = None
@@ -78,11 +79,13 @@ def expected(recording: Recording, target: str) -> Seen:
         (call["name"], _input(call, target)) for call in wanted["tool_calls"] if not call.get("arguments_invalid_json")
     ]
     return Seen(
-        text=wanted["text"] + wanted.get("refusal", ""),
+        text=wanted["text"]
+        + wanted.get("refusal", "")
+        + (wanted.get("audio_transcript", "") if target == "vercel" else ""),
         reasoning=wanted["reasoning"],
         calls=calls,
         reason=None if message else _reason(recording, target, bool(calls)),
-        usage=None if message else _usage(recording),
+        usage=None if message else _usage(recording, target),
         error=message,
     )
 
@@ -97,26 +100,28 @@ def _reason(recording: Recording, target: str, calls: bool) -> str | None:
     wanted = recording.wanted
     raw = wanted.get("incomplete_reason") or wanted.get("finish_reason")
     if target in ("gai", "gai_v1"):
-        return raw if raw is None else str(raw)
+        word = wanted.get("finish_reason") or wanted.get("prompt_feedback", {}).get("blockReason")
+        return None if word is None else str(word)
     if recording.dialect == target and raw is not None:
         # Its own word comes back.
         return str(raw)
-    if wanted.get("prompt_feedback"):
-        normal = "content_filter"
-    else:
-        normal = _STOPS.get(str(raw), "unknown")
+    normal = "content_filter" if wanted.get("prompt_feedback") else _STOPS.get(str(raw), "unknown")
     if normal == "stop" and calls:
         normal = "tool_calls"
+    if wanted.get("refusal") and target in ("anthropic", "gemini"):
+        # These have no other place for it.
+        normal = "content_filter"
     if target == "ag_ui":
         return "finished"
     return _WORDS[target].get(normal, normal)
 
 
-def _usage(recording: Recording) -> tuple[int, int] | None:
+def _usage(recording: Recording, target: str) -> tuple[int, int] | None:
     wanted = recording.wanted
     told = wanted.get("usage")
     if told is None:
-        return None
+        # These clients demand a number, and the others do without.
+        return (0, 0) if target in ("anthropic", "gemini", "ollama") else None
     input, output = told.get("input_tokens"), told.get("output_tokens")
     if recording.dialect == "anthropic":
         input += (told.get("cache_read_tokens") or 0) + (told.get("cache_write_tokens") or 0)

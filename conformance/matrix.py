@@ -38,6 +38,8 @@ def run(targets: Sequence[Target] = TARGETS) -> list[Cell]:
             number, target = case
             recording = found[number]
             wanted = expected(recording, target.dialect)
+            if not target.tells_reason:
+                wanted = wanted._replace(reason=None)
             try:
                 url = address(target, number)
                 if target.name in CLIENTS:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import uvicorn
@@ -23,11 +24,15 @@ __all__ = ["TARGETS", "Target", "serving"]
 
 
 class Target(NamedTuple):
-    """One encoder as one client reads it: `name` is the client's, `options` are the encoder's."""
+    """One encoder as one client reads it: `name` is the client's, `options` are the encoder's.
+
+    `tells_reason` says whether the protocol has a place for the finish reason.
+    """
 
     name: str
     dialect: str
-    options: dict[str, Any] = {}
+    options: Mapping[str, Any] = MappingProxyType({})
+    tells_reason: bool = True
 
     def encoder(self) -> Any:
         """Return an encoder for one answer."""
@@ -42,7 +47,7 @@ TARGETS: Final = (
     Target("anthropic", "anthropic"),
     Target("gemini", "gemini"),
     Target("ollama", "ollama"),
-    Target("vercel 5", "vercel", {"profile": 5}),
+    Target("vercel 5", "vercel", {"profile": 5}, tells_reason=False),
     Target("vercel 6", "vercel", {"profile": 6}),
     Target("vercel 7", "vercel", {"profile": 7}),
     Target("ag_ui", "ag_ui"),

@@ -4,7 +4,8 @@
     python examples/chat_agent.py --ask 'Why is the sky blue?'
 
 LLM_PROVIDER chooses who answers (openai, anthropic, gemini ...), with its key in OPENAI_API_KEY, ANTHROPIC_API_KEY,
-GEMINI_API_KEY ..., and its model in OPENAI_MODEL ...; without LLM_PROVIDER a script does, offline. Needs the extra `serve`.
+GEMINI_API_KEY ..., and its model in OPENAI_MODEL ...; without LLM_PROVIDER a script does, offline. Needs the extra
+`serve`.
 """
 
 from __future__ import annotations

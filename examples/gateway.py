@@ -32,4 +32,4 @@ def account(outcome: Outcome) -> None:
     )
 
 
-app = gateway(settings.routes(), token=settings.token, limits=Limits(per_process=200, per_key=20), on_end=account)
+app = gateway(settings.routes(), token=settings.token, limits=Limits(per_process=200, per_key=20), on_outcome=account)

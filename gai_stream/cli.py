@@ -50,8 +50,9 @@ def _parser() -> argparse.ArgumentParser:
             "Beside it stands a chat page, unless GAI_STREAM_TOKEN is set."
         ),
         epilog=(
-            "Who answers is said by the environment (OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY ...; LLM_PROVIDER "
-            "names the default) or by a TOML file; without a key a script does. GAI_STREAM_TOKEN is what clients must show."
+            "Who answers is said by the environment (OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY ...; "
+            "LLM_PROVIDER names the default) or by a TOML file; without a key a script does. GAI_STREAM_TOKEN is what "
+            "clients must show."
         ),
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,

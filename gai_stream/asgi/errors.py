@@ -32,11 +32,14 @@ _WORDS = {
 
 
 ErrorBody: TypeAlias = Callable[[Failure, int], Any]
-"""What a dialect's clients read in the place of an answer: the JSON value that tells of a failure, by its status."""
+"""What a dialect's clients read in the place of an answer: the value that tells of a failure, by its status.
+
+A str is sent as plain text, everything else as JSON.
+"""
 
 
 class ErrorAnswer(msgspec.Struct, frozen=True):
-    """A whole error response: status, headers (names in lower case) and JSON body."""
+    """A whole error response: status, headers (names in lower case) and body."""
 
     status: int
     headers: dict[bytes, bytes]
@@ -121,6 +124,9 @@ def _error(
     # RFC 9110 15.3.5, 15.4.5: a 204 or 304 "is terminated by the end of the header section".
     if status in (204, 304):
         return ErrorAnswer(status, raw, b"")
-    return ErrorAnswer(
-        status, raw, msgspec.json.encode({"error": error} if dialect is None else dialect(failure, status))
-    )
+    body = {"error": error} if dialect is None else dialect(failure, status)
+    if isinstance(body, str):
+        return ErrorAnswer(
+            status, {**raw, b"content-type": b"text/plain; charset=utf-8"}, body.encode(errors="replace")
+        )
+    return ErrorAnswer(status, raw, msgspec.json.encode(body))

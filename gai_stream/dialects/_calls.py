@@ -10,7 +10,7 @@ from uuid import uuid4
 from gai_stream import _json
 from gai_stream.events import ToolCall, ToolCallDelta
 
-__all__ = ["OutgoingCall", "OutgoingCalls", "Piece", "legal_id", "made_up_id"]
+__all__ = ["OutgoingCall", "OutgoingCalls", "Piece", "arguments_of", "legal_id", "made_up_id"]
 
 _ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]+")
 
@@ -26,6 +26,14 @@ def legal_id(id: str, *, longest: int = 64) -> str:
         return id
     digest = sha256(id.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{_ILLEGAL.sub('_', id)[: longest - 9]}_{digest}"
+
+
+def arguments_of(call: ToolCall) -> str:
+    """Return the arguments of a whole call as text: JSON, or the free text of a custom tool's."""
+    if call.kind == "custom" and (call.arguments or isinstance(call.input, str)):
+        return call.arguments or str(call.input)
+    # A client that parses "" as JSON fails; the API itself sends {} for a call without arguments.
+    return call.arguments if call.arguments.strip() else _json.dumps(call.input).decode()
 
 
 class OutgoingCall:
@@ -117,12 +125,7 @@ class OutgoingCalls:
 
     def close(self, event: ToolCall) -> list[Piece]:
         """Return what is still missing of a whole call: nothing, all of it, or what its fragments did not bring."""
-        # A client that parses "" as JSON fails; the API itself sends {} for a call without arguments.
-        text = event.arguments
-        if event.kind == "custom":
-            text = text or str(event.input)
-        elif not text.strip():
-            text = _json.dumps(event.input).decode()
+        text = arguments_of(event)
         call = next((call for call in self._open if call.is_of(event)), None)
         if call is None:
             call = OutgoingCall(event.choice)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from gai_stream import _json
@@ -73,8 +73,13 @@ class Encoder:
         self._finished = False
 
     @staticmethod
-    def error_body(failure: Failure, status: int) -> dict[str, Any]:
-        """Return the JSON body that tells of `failure` in an HTTP response of `status`."""
+    def error_body(failure: Failure, status: int) -> dict[str, Any] | str:
+        """Return the body that tells of `failure` in an HTTP response of `status`: a dict is JSON, a str plain text."""
+        raise NotImplementedError
+
+    @staticmethod
+    def whole(messages: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Return the answer in one piece that the "ndjson" `messages` of a whole answer amount to."""
         raise NotImplementedError
 
     def feed(self, event: Event, /) -> list[Any]:
@@ -138,6 +143,9 @@ class Encoder:
         if not self._ended and not finished:
             return self._fail(TRUNCATED)
         messages = [] if self._ended else self._finish(Finish("stop"))
+        if self._done:
+            # What was still open had no form, which ended the answer.
+            return messages
         self._done = True
         return messages + self._terminator()
 

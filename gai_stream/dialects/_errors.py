@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -52,12 +54,19 @@ _WORDS: Final[dict[str, str]] = {
 }
 
 
-def provider_error(payload: Any, *, status: int | None = None, retry_after: float | None = None) -> ProviderError:
+def provider_error(
+    payload: Any,
+    *,
+    status: int | None = None,
+    retry_after: float | None = None,
+    aliases: Mapping[str, str] = MappingProxyType({}),
+) -> ProviderError:
     """Return the error that `payload` tells of: an HTTP body (bytes or text, JSON or not) or an in-stream value.
 
     `status` is the HTTP status, `retry_after` the header's seconds; both are None within a stream. Understands
     `{"error": {...}}`, `{"error": "text"}`, `[{"error": ...}]`, `{"message": ...}`, `{"detail": ...}` and plain text,
-    of which the first 500 characters are kept. Never raises.
+    of which the first 500 characters are kept. `aliases` says which of the common words a provider's own stand for.
+    Never raises.
     """
     if isinstance(payload, bytes | str):
         payload = _value_of(payload)
@@ -70,6 +79,7 @@ def provider_error(payload: Any, *, status: int | None = None, retry_after: floa
     numbers = (_status_of(error.get(key)) for key in ("code", "status_code", "status"))
     status = status or next((number for number in numbers if number), None)
     words = [str(error.get(key)).lower() for key in ("code", "type", "status")]
+    words = [aliases.get(word, word) for word in words]
     temporary = False if "insufficient_quota" in words else None
     if temporary is None:
         retry_after = retry_after or _retry_delay_of(error)

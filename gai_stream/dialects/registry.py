@@ -28,10 +28,17 @@ class Dialect(NamedTuple):
 
 # name: framing, module, decoder, encoder. Modules are imported when asked for: nobody pays for eleven to use one.
 _DIALECTS: Final[dict[str, tuple[Framing, str, str | None, str | None]]] = {
+    "ag_ui": ("sse", "ag_ui", "AGUIDecoder", "AGUIEncoder"),
     "anthropic": ("sse", "anthropic", "AnthropicDecoder", "AnthropicEncoder"),
+    "antigravity": ("sse", "antigravity", "AntigravityDecoder", "AntigravityEncoder"),
     "gai": ("sse", "gai", "GaiDecoder", "GaiEncoder"),
     "gai_v1": ("sse", "gai_v1", "GaiV1Decoder", "GaiV1Encoder"),
+    "gemini": ("sse", "gemini", "GeminiDecoder", "GeminiEncoder"),
+    "glm": ("sse", "glm", "GLMDecoder", None),
+    "ollama": ("ndjson", "ollama", "OllamaDecoder", "OllamaEncoder"),
     "openai": ("sse", "openai", "OpenAIDecoder", "OpenAIEncoder"),
+    "openai_responses": ("sse", "openai_responses", "OpenAIResponsesDecoder", "OpenAIResponsesEncoder"),
+    "vercel": ("sse", "vercel", "VercelDecoder", "VercelEncoder"),
 }
 
 

@@ -36,8 +36,8 @@ class Routes:
     """Find the provider for a model's name.
 
     `models` maps names to "provider" or "provider/model"; a name that ends with `*` stands for all that begin so, and
-    the longest one that fits counts. Then "provider/model" itself is understood, then the well-known families ("gpt-4" is
-    OpenAI's where OpenAI is among the providers), and whatever is left goes to `default`, if there is one.
+    the longest one that fits counts. Then "provider/model" itself is understood, then the well-known families ("gpt-4"
+    is OpenAI's where OpenAI is among the providers), and whatever is left goes to `default`, if there is one.
 
     Raises ValueError for a target that names no provider, naming it.
     """
@@ -69,7 +69,7 @@ class Routes:
         if target is not None:
             name, _, rest = target.partition("/")
             return self._route(name, rest or None)
-        name, slash, rest = model.partition("/")
+        name, _, rest = model.partition("/")
         if self._provider(name) is not None:
             return self._route(name, rest or None)
         family = next((owner for prefix, owner in _FAMILIES.items() if model.startswith(prefix)), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gai_stream.providers.endpoint import parse_chat_request
 from gai_stream.providers.provider import (
     ChatRequest,
     ImagePart,
@@ -11,8 +12,8 @@ from gai_stream.providers.provider import (
     OtherPart,
     Part,
     Provider,
+    ReasoningPart,
     TextPart,
-    parse_chat_request,
 )
 from gai_stream.providers.scripted import ScriptedProvider
 
@@ -27,6 +28,7 @@ __all__ = [
     "OtherPart",
     "Part",
     "Provider",
+    "ReasoningPart",
     "ScriptedProvider",
     "TextPart",
     "parse_chat_request",

@@ -13,13 +13,13 @@ import msgspec
 
 from gai_stream import _json
 from gai_stream._options import check_bytes, check_seconds
-from gai_stream.dialects.openai import OpenAIDecoder, provider_error
+from gai_stream.dialects.openai import OpenAIDecoder, completion_as_chunk, provider_error
 from gai_stream.events import Done, Event, Failure
 from gai_stream.exceptions import DecodeError, LimitExceeded, ProviderError, StreamError
 from gai_stream.providers.errors import refusal
 from gai_stream.providers.exchange import Exchange, Timeouts
-from gai_stream.providers.openai_body import completion_as_chunk, request_body
 from gai_stream.providers.provider import ChatRequest
+from gai_stream.providers.requests import openai
 from gai_stream.sse import SSEDecoder
 
 __all__ = ["DEFAULT_MODEL", "OPENAI_URL", "OpenAICompatible"]
@@ -140,7 +140,7 @@ class OpenAICompatible:
         that comes instead of the first event; and what the decoders raise for an answer that cannot be read. All of
         them come behind every event that arrived whole. What comes behind `Done` is ignored.
         """
-        body = request_body(request, model=self.model, usage=self._include_usage, newest=self._host == _OPENAI)
+        body = openai.body(request, model=self.model, usage=self._include_usage, newest=self._host == _OPENAI)
         post = self._client.build_request("POST", self._url, headers=self._headers, content=_json.dumps(body))
         exchange = Exchange(self._client, self._timeouts, self.name)
         response = await exchange.send(post)

@@ -34,6 +34,7 @@ HEAD = {"id": "c1", "object": "chat.completion.chunk", "created": 7, "model": "m
 START = Start("m", None, "c1")
 OPENING = {"role": "assistant", "content": "", "refusal": None}
 DONE = {"object": "done"}
+NO_SPAN = {"start_index": 0, "end_index": 0}
 
 
 def delta(value: dict[str, Any], *, choice: int = 0, reason: str | None = None) -> dict[str, Any]:
@@ -292,7 +293,8 @@ def test_citations_are_numbered_through() -> None:
     events = [
         Citations([Citation("u", "t", 0, 2, "w"), Citation("v")]),
         Citations([]),
-        Citations([Citation(title="x")]),
+        Citations([Citation(title="without an address"), Citation("", "as well")]),
+        Citations([Citation("w", title="x")]),
     ]
     assert encode(START, *events, finish=False)[1:] == [
         delta(
@@ -303,11 +305,17 @@ def test_citations_are_numbered_through() -> None:
                         "index": 0,
                         "url_citation": {"url": "u", "title": "t", "start_index": 0, "end_index": 2, "content": "w"},
                     },
-                    {"type": "url_citation", "index": 1, "url_citation": {"url": "v"}},
+                    {"type": "url_citation", "index": 1, "url_citation": {"url": "v", "title": "", **NO_SPAN}},
                 ]
             }
         ),
-        delta({"annotations": [{"type": "url_citation", "index": 2, "url_citation": {"title": "x"}}]}),
+        delta(
+            {
+                "annotations": [
+                    {"type": "url_citation", "index": 2, "url_citation": {"url": "w", "title": "x", **NO_SPAN}}
+                ]
+            }
+        ),
     ]
 
 

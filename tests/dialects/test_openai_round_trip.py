@@ -151,7 +151,14 @@ pieces = st.one_of(
     st.builds(lambda words: AudioDelta(b"", transcript=words), texts),
     st.builds(
         lambda found: Citations([found]),
-        st.builds(Citation, texts, st.none() | texts, counts, counts, st.none() | texts),
+        st.builds(
+            lambda uri, title, span, text: Citation(uri, title, *(span or (None, None)), text),
+            texts,
+            st.none() | texts,
+            # The wire has two numbers for every source; an empty span at the start is none.
+            st.none() | st.tuples(st.integers(0, 1 << 40), st.integers(1, 1 << 40)),
+            st.none() | texts,
+        ),
     ),
 )
 

@@ -68,7 +68,7 @@ def test_seals_on_reasoning_are_kept() -> None:
     encrypted = {"type": "reasoning.encrypted", "data": "d1"}
     assert decode(chunk({"reasoning": "hm", "reasoning_details": [sealed, encrypted]})) == [
         ReasoningDelta("hm", "s1"),
-        ReasoningDelta("", "d1"),
+        ReasoningDelta("", redacted="d1"),
     ]
     assert decode(chunk({"reasoning_details": [{**sealed, "text": None}]})) == [ReasoningDelta("", "s1")]
     same = {"reasoning_details": [sealed], "thinking_blocks": [{"thinking": "hm", "signature": "s1"}]}

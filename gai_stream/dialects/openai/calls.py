@@ -20,7 +20,7 @@ _FUNCTION_CALL = -1
 
 
 class _Call:
-    __slots__ = ("announced", "arguments", "choice", "custom", "id", "made_up", "name", "number")
+    __slots__ = ("announced", "arguments", "choice", "custom", "id", "made_up", "name", "number", "signature")
 
     def __init__(self, number: int, choice: int) -> None:
         self.number = number
@@ -31,6 +31,7 @@ class _Call:
         self.custom = False
         self.made_up = False
         self.announced = False
+        self.signature: str | None = None
 
 
 class Calls:
@@ -53,7 +54,7 @@ class Calls:
             if (delta := choice.delta) is None:
                 continue
             if delta.tool_calls:
-                size += sum(1 + len(entry.id or entry.name or "") + len(entry.arguments) for entry in delta.tool_calls)
+                size += sum(_size(entry) for entry in delta.tool_calls)
             if delta.function_call is not None:
                 size += len(Fragment(function=delta.function_call).arguments)
         if self._size + size > self._limit:
@@ -74,6 +75,7 @@ class Calls:
         # Later fragments repeat both, often as "" or null: only the first real value counts.
         call.id = call.id or id
         call.name = call.name or name
+        call.signature = call.signature or fragment.signature
         if arguments:
             call.arguments.append(arguments)
         if call.announced:
@@ -92,6 +94,14 @@ class Calls:
         """Take a fragment of the deprecated `function_call`: one call a choice, without id or index."""
         fragment.index = _FUNCTION_CALL
         self.add(fragment, choice, stream_id, events)
+
+    def seal(self, choice: int, signature: str) -> bool:
+        """Take the seal on the last call of `choice`; False if there is none, or it has one."""
+        call = self._last.get(choice)
+        if call is None or call.signature is not None:
+            return False
+        call.signature = signature
+        return True
 
     def _find(self, choice: int, index: int | None, id: str, name: str) -> _Call | None:
         """Return the call that a fragment belongs to, or None if it begins one.
@@ -137,14 +147,22 @@ class Calls:
                 continue
             elif values := _values(arguments):
                 for number, text in enumerate(values):
-                    id = call.id if number == 0 else made_up_id(call.id, number)
-                    whole.append(ToolCall(id, call.name, read(text) if text.strip() else {}, text, call.choice))
+                    input = read(text) if text.strip() else {}
+                    if number == 0:
+                        whole.append(ToolCall(call.id, call.name, input, text, call.choice, signature=call.signature))
+                    else:
+                        whole.append(ToolCall(made_up_id(call.id, number), call.name, input, text, call.choice))
                 continue
             else:
                 wrong = f"the arguments of tool call {call.name!r} are not JSON: {arguments}"
             if problem is None and call.choice not in cut:
                 problem = wrong
         return whole, problem
+
+
+def _size(fragment: Fragment) -> int:
+    seal = fragment.signature or ""
+    return 1 + len(fragment.id or fragment.name or "") + len(fragment.arguments) + len(seal)
 
 
 def _values(arguments: str) -> list[str]:

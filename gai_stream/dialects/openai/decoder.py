@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from math import isfinite
+from typing import Any, ClassVar, Final
 
+from gai_stream.dialects._decoder import Decoder
 from gai_stream.dialects._errors import provider_error
 from gai_stream.events import (
     AudioDelta,
@@ -22,11 +24,12 @@ from gai_stream.events import (
     Usage,
     failure_from,
 )
-from gai_stream.exceptions import DecodeError, TruncatedStream
+from gai_stream.exceptions import DecodeError, ProviderError, TruncatedStream
 from gai_stream.sse import ServerSentEvent
 
 from . import extras, wire
 from .calls import Calls
+from .server_tools import ServerTools
 
 __all__ = ["OpenAIDecoder"]
 
@@ -45,20 +48,33 @@ _EARLY_ENDS: Final = ("length", "content_filter", "error")
 _MOST_HELD: Final = 64
 
 
-class OpenAIDecoder:
+class OpenAIDecoder(Decoder):
     """Turn the messages of one Chat Completions stream into events.
 
-    A message is a ServerSentEvent, JSON text or bytes, a dict, or an SDK's chunk (anything with `model_dump`). The
-    answer ends at `[DONE]`, or when the input does after a finish reason was seen; input that ends before is
-    TruncatedStream. A message of the wrong shape is a DecodeError that costs that message alone. Give `ignored` to
-    `SSEDecoder(on_ignored=...)` to see the errors that some servers send outside of any event.
+    A message is a ServerSentEvent, JSON text or bytes, a dict, or an SDK's object (anything with `model_dump`): a
+    chunk, or an answer in one piece. The answer ends at `[DONE]`, or when the input does after a finish reason was
+    seen; input that ends before is TruncatedStream. A message of the wrong shape is a DecodeError that costs that
+    message alone. Give `ignored` to `SSEDecoder(on_ignored=...)` to see the errors that some servers send outside of
+    any event. Log probabilities have no place among the events.
 
-    `max_arguments_size` bounds the tool calls of one answer together, in characters.
+    `max_arguments_size` bounds the tool calls of one answer together, in characters. `needs_reason=False` is for
+    servers that give no finish reason (some do so regularly): the end of the input ends the answer, for a reason that
+    is "unknown".
     """
 
-    def __init__(self, *, max_arguments_size: int = 1 << 20) -> None:
+    _name: ClassVar[str] = "openai"
+    # The wire does not name the format; the only one that the API streams is this.
+    _audio_format: ClassVar[str] = "pcm16"
+
+    def __init__(self, *, max_arguments_size: int = 1 << 20, needs_reason: bool = True) -> None:
         if type(max_arguments_size) is not int or max_arguments_size < 1:
             raise ValueError(f"max_arguments_size must be a whole number of at least 1, not {max_arguments_size!r}")
+        if type(needs_reason) is not bool:
+            raise ValueError(f"needs_reason must be True or False, not {needs_reason!r}")
+        super().__init__()
+        self._needs_reason = needs_reason
+        self._whole = False
+        self._tools = ServerTools()
         self._calls = Calls(max_arguments_size)
         self._started = False
         self._id: str | None = None
@@ -71,22 +87,15 @@ class OpenAIDecoder:
         self._refused = False
         self._told: set[Safety | str | None] = set()
         self._failure: Failure | None = None
-        self._done = False
-        self._finished = False
 
-    def feed(self, message: object, /) -> list[Event]:
-        """Take one message and return its events; none once the answer is over."""
-        if self._finished:
-            raise RuntimeError("OpenAIDecoder: feed after finish")
-        if self._done:
-            return []
+    def _decode(self, message: Any) -> list[Event]:
         is_error = isinstance(message, ServerSentEvent) and message.event == "error"
         try:
             parsed = wire.parse(message)
         except DecodeError:
             if not is_error:
                 raise
-            return self._fail(failure_from(provider_error(message.data)))  # type: ignore[attr-defined]
+            return self._refuse(message.data)
         if parsed is None:
             return []
         if parsed.done:
@@ -94,9 +103,12 @@ class OpenAIDecoder:
         chunk = parsed.chunk
         if chunk is None or not chunk.known or chunk.error:
             return self._other(parsed, is_error=is_error)
+        if chunk.x_groq is not None and chunk.x_groq.error:
+            return self._refuse({"error": chunk.x_groq.error})
         for choice in chunk.choices or ():
             if choice.error:
-                return self._fail(failure_from(provider_error({"error": choice.error})))
+                return self._refuse({"error": choice.error})
+        self._whole = self._whole or parsed.whole
         return self._chunk(chunk)
 
     def ignored(self, line: bytes) -> None:
@@ -113,16 +125,12 @@ class OpenAIDecoder:
             return
         body = value[0] if isinstance(value, list) and value else value
         if isinstance(body, dict) and (body.get("error") or text != line.strip()):
-            self._failure = failure_from(provider_error(body))
+            self._failure = failure_from(self._error_of(body))
 
-    def finish(self) -> list[Event]:
-        """Say that the input ended. Raises TruncatedStream if the answer had not."""
-        if self._finished:
-            raise RuntimeError("OpenAIDecoder: finish after finish")
-        self._finished = True
-        if self._done:
-            return []
-        if self._failure is None and (not self._reasons or self._seen - self._reasons.keys()):
+    def _end_of_input(self) -> list[Event]:
+        reasoned = bool(self._reasons) and self._seen <= self._reasons.keys()
+        enough = self._whole or (self._seen and not self._needs_reason)
+        if self._failure is None and not reasoned and not enough:
             raise TruncatedStream("the stream ended without a finish reason and without [DONE]")
         return self._close()
 
@@ -136,8 +144,8 @@ class OpenAIDecoder:
                 is_error or chunk.error or chunk.object == "error" or isinstance(chunk.message, str) or chunk.detail
             )
         if is_error:
-            return self._fail(failure_from(provider_error(value)))
-        return self._begin(None, [Raw("openai", value)], content=False) if value != {} else []
+            return self._refuse(value)
+        return self._begin(None, [Raw(self._name, value)], content=False) if value != {} else []
 
     def _chunk(self, chunk: wire.Chunk) -> list[Event]:
         choices = chunk.choices or []
@@ -192,10 +200,11 @@ class OpenAIDecoder:
     def _delta(self, delta: wire.Delta, index: int, events: list[Event]) -> None:
         reasoning = ""
         if delta.reasoning_content or delta.reasoning or delta.reasoning_details or delta.thinking_blocks:
-            reasoning, seals = extras.reasoning(delta)
+            reasoning, seals, redacted = extras.reasoning(delta)
             if reasoning or seals:
                 events.append(ReasoningDelta(reasoning, seals[0] if seals else None, index))
                 events += [ReasoningDelta("", seal, index) for seal in seals[1:]]
+            events += [ReasoningDelta("", None, index, data) for data in redacted]
         if isinstance(delta.content, str):
             if delta.content:
                 events.append(TextDelta(delta.content, index))
@@ -206,15 +215,31 @@ class OpenAIDecoder:
             self._refused = True
             events.append(TextDelta(delta.refusal, index, refusal=True))
         for fragment in delta.tool_calls or ():
-            self._calls.add(fragment, index, self._id, events)
+            if fragment.is_for_client:
+                self._calls.add(fragment, index, self._id, events)
+            else:
+                events += self._server_call(fragment, index)
         if delta.function_call is not None:
             self._calls.add_function_call(wire.Fragment(function=delta.function_call), index, self._id, events)
         if delta.audio is not None and (delta.audio.data or delta.audio.transcript):
-            # The wire does not name the format; the only one that the API streams is this.
             data = delta.audio.data or b""
-            events.append(AudioDelta(data, "pcm16" if data else None, delta.audio.transcript or None))
+            events.append(AudioDelta(data, self._audio_format if data else None, delta.audio.transcript or None))
         if delta.annotations and (found := extras.annotated(delta.annotations)):
             events.append(Citations(found))
+        if delta.executed_tools:
+            for place, *told in extras.executed(delta.executed_tools):
+                events += self._tools.tell((index, place), *told, choice=index, stream_id=self._id)
+        # A seal without a call beside it is on the last one, or else on what was thought.
+        if (
+            delta.extra_content
+            and (seal := wire.signature(delta.extra_content))
+            and (delta.content or not self._calls.seal(index, seal))
+        ):
+            events.append(ReasoningDelta("", seal, index))
+
+    def _server_call(self, fragment: wire.Fragment, index: int) -> list[Event]:  # noqa: ARG002 (others know more)
+        """Return the events of a call that the server runs by itself: none, for it is not the client's business."""
+        return []
 
     def _part(self, part: str | wire.Part, index: int, events: list[Event], *, told: bool) -> None:
         """Take one part of a `content` that is a list. `told` says that its thinking was read elsewhere."""
@@ -262,12 +287,18 @@ class OpenAIDecoder:
         events += [FinishStep(1), Finish(reason, self._usage, raw_reason), Done(finished=reason != "error")]
         return self._begin(None, events, content=True)
 
+    def _error_of(self, payload: Any) -> ProviderError:
+        return provider_error(payload)
+
+    def _refuse(self, payload: Any) -> list[Event]:
+        """End the answer with the error that `payload` tells of."""
+        return self._fail(failure_from(self._error_of(payload)))
+
     def _fail(self, failure: Failure) -> list[Event]:
-        self._done = True
         held, self._held = self._held, []
         if held:
             held.insert(0, Start(self._model, self._provider, self._id))
-        return [*held, failure, Done(finished=False)]
+        return [*held, *super()._fail(failure)]
 
 
 def _usage(usage: wire.Usage) -> Usage | None:
@@ -293,4 +324,4 @@ def _usage(usage: wire.Usage) -> Usage | None:
 
 
 def _first(*counts: float | None) -> int | None:
-    return next((int(count) for count in counts if count is not None), None)
+    return next((int(count) for count in counts if count is not None and isfinite(count)), None)

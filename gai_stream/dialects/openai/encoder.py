@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from binascii import b2a_base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, assert_never
 from uuid import uuid4
 
 from gai_stream import _json
-from gai_stream.dialects._calls import OutgoingCalls, Piece
+from gai_stream.dialects._calls import OutgoingCall, OutgoingCalls, Piece, legal_id
 from gai_stream.dialects._encoder import Content, Encoder, FramingName, known
 from gai_stream.events import (
     AudioDelta,
@@ -31,12 +31,15 @@ from gai_stream.events import (
 from gai_stream.exceptions import EncodeError
 from gai_stream.sse import ServerSentEvent
 
+from .completion import chunks_as_completion
 from .errors import error_object
 from .wire import MAX_CHOICES
 
 __all__ = ["OpenAIEncoder"]
 
 _AUDIO_LIFETIME: Final = 3600
+# The API refuses the next request if it has a longer one.
+_LONGEST_ID: Final = 40
 
 # The only reasons that clients know; whatever else the answer ended for, it did stop.
 _REASONS: Final[dict[str, str]] = {"length": "length", "content_filter": "content_filter", "refusal": "content_filter"}
@@ -47,11 +50,14 @@ class OpenAIEncoder(Encoder):
 
     `framing="sse"` gives ServerSentEvents with nothing but data, the last one `[DONE]`; `"ndjson"` gives the chunks as
     dicts, the last one `{"object": "done"}`. `model` and `id` replace what Start says; `created` is in Unix seconds,
-    by default `clock()` at construction. `include_usage=False` leaves the usage chunk out.
+    by default `clock()` at construction. `include_usage=False` leaves the usage chunk out; the other chunks never have
+    the API's `"usage": null`, which no client needs.
 
-    A tool result, a call that the provider runs by itself, a safety verdict, the end of a step and other providers'
-    raw events have no place in this dialect and are left out. An answer that began with Start and never finished ends
-    as an error, not as a clean stop.
+    The id of a call is shortened to the 40 characters that the API takes. Gemini's seal on a call goes where Gemini's
+    own endpoint of this dialect has it, in `extra_content`. A tool result, a call that the provider runs by itself, a
+    source without an address, a safety verdict, the end of a step and other providers' raw events have no place in
+    this dialect and are left out. An answer that began with Start and never finished ends as an error, not as a clean
+    stop.
     """
 
     def __init__(
@@ -77,6 +83,7 @@ class OpenAIEncoder(Encoder):
         self._text_leads: dict[int, str] = {}
         self._calls = OutgoingCalls()
         self._sources = 0
+        self._sealed = True
         self._speaking = False
         self._refused: set[int] = set()
 
@@ -84,6 +91,11 @@ class OpenAIEncoder(Encoder):
     def error_body(failure: Failure, status: int) -> dict[str, Any]:  # noqa: ARG004 (the same for every status)
         """Return the JSON body that tells of `failure` in an HTTP response of `status`."""
         return error_object(failure)
+
+    @staticmethod
+    def whole(messages: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Return the `chat.completion` that `messages` of NDJSON amount to, or their error as it is."""
+        return chunks_as_completion(messages)
 
     def feed(self, event: Event, /) -> list[Any]:
         """Return the messages that tell of `event`; none once the answer is over.
@@ -124,6 +136,7 @@ class OpenAIEncoder(Encoder):
                 _check(choice)
                 return self._told(self._calls.close(event))
             case Start():
+                self._sealed = event.provider in (None, "gemini")
                 self._prepare(event)
                 return self._open(0)
             case Citations():
@@ -175,43 +188,47 @@ class OpenAIEncoder(Encoder):
         return [self._chunk(n, dict(role)) for n in range(first, choice + 1)]
 
     def _told(self, pieces: list[Piece]) -> list[Any]:
-        messages = []
-        for call, begins, arguments, *_ in pieces:
-            if call.kind == "server" or not (begins or arguments):
+        messages: list[Any] = []
+        for call, begins, arguments, _, whole in pieces:
+            if call.kind == "server":
                 continue
-            entry: dict[str, Any] = {"index": call.number}
-            custom = call.kind == "custom"
-            part: dict[str, Any] = {"input" if custom else "arguments": arguments}
-            if begins:
-                entry |= {"id": call.id, "type": "custom" if custom else "function"}
-                part = {"name": call.name, **part}
-            entry["custom" if custom else "function"] = part
-            messages += [*self._open(call.choice), self._chunk(call.choice, {"tool_calls": [entry]})]
+            if begins or arguments:
+                messages += self._fragment(call, arguments, begins=begins)
+            if whole is not None and whole.signature and self._sealed:
+                extra = {"google": {"thought_signature": whole.signature}}
+                entry = {"index": call.number, "extra_content": extra, "function": {"arguments": ""}}
+                messages.append(self._chunk(call.choice, {"tool_calls": [entry]}))
         return messages
 
+    def _fragment(self, call: OutgoingCall, arguments: str, *, begins: bool) -> list[Any]:
+        entry: dict[str, Any] = {"index": call.number}
+        custom = call.kind == "custom"
+        part: dict[str, Any] = {"input" if custom else "arguments": arguments}
+        if begins:
+            id = call.id if len(call.id) <= _LONGEST_ID else legal_id(call.id, longest=_LONGEST_ID)
+            entry |= {"id": id, "type": "custom" if custom else "function"}
+            part = {"name": call.name, **part}
+        entry["custom" if custom else "function"] = part
+        return [*self._open(call.choice), self._chunk(call.choice, {"tool_calls": [entry]})]
+
     def _citations(self, event: Citations) -> list[Any]:
-        if not event.citations:
-            return []
-        messages = self._open(0)
         entries = []
         for citation in event.citations:
+            if not citation.uri:
+                # Clients make a link of it.
+                continue
             source = {
                 "url": citation.uri,
-                "title": citation.title,
-                "start_index": citation.start,
-                "end_index": citation.end,
-                "content": citation.text,
+                # Clients that check the shape, such as @ai-sdk/openai, give up the answer for want of one of these.
+                "title": citation.title or "",
+                "start_index": citation.start or 0,
+                "end_index": citation.end or 0,
+                **known(content=citation.text),
             }
-            entries.append(
-                {
-                    "type": "url_citation",
-                    # Without it the SDK cannot join the lists of several chunks, and raises.
-                    "index": self._sources,
-                    "url_citation": {key: value for key, value in source.items() if value is not None},
-                }
-            )
+            # Without an index the SDK cannot join the lists of several chunks, and raises.
+            entries.append({"type": "url_citation", "index": self._sources, "url_citation": source})
             self._sources += 1
-        return [*messages, self._chunk(0, {"annotations": entries})]
+        return [*self._open(0), self._chunk(0, {"annotations": entries})] if entries else []
 
     def _audio(self, event: AudioDelta) -> list[Any]:
         messages = self._open(0)

@@ -9,7 +9,7 @@ from gai_stream.events import Citation, Safety
 
 from .wire import Chunk, Delta
 
-__all__ = ["Verdicts", "annotated", "filtered", "reasoning", "sources", "verdicts"]
+__all__ = ["Verdicts", "annotated", "executed", "filtered", "reasoning", "sources", "verdicts"]
 
 
 Verdicts: TypeAlias = Iterator[Safety]
@@ -30,22 +30,32 @@ def _whole(value: object) -> int | None:
     return value if type(value) is int else None
 
 
-def reasoning(delta: Delta) -> tuple[str, list[str]]:
-    """Return a delta's reasoning and the provider's seals on it.
+def reasoning(delta: Delta) -> tuple[str, list[str], list[str]]:
+    """Return a delta's reasoning, the provider's seals on it, and what only the provider can read.
 
     Servers send the same words under several names at once: only the first name that has any counts.
     """
     text = delta.reasoning_content or delta.reasoning or ""
     seals: list[str] = []
+    redacted: list[str] = []
     for entries, words in ((delta.reasoning_details, ("text", "summary")), (delta.thinking_blocks, ("thinking",))):
         found = ""
         for entry in _entries(entries):
             found += _text(*(entry.get(word) for word in words)) or ""
-            seal = _text(entry.get("signature"), entry.get("data"))
-            if seal and seal not in seals:
-                seals.append(seal)
+            for secret, secrets in ((entry.get("signature"), seals), (entry.get("data"), redacted)):
+                if isinstance(secret, str) and secret and secret not in secrets:
+                    secrets.append(secret)
         text = text or found
-    return text, seals
+    return text, seals, redacted
+
+
+def executed(value: object) -> Iterator[tuple[Any, str, Any, Any]]:
+    """Yield place, name, arguments and result of the tools that Groq's compound models ran by themselves."""
+    for place, entry in enumerate(_entries(value)):
+        index = _whole(entry.get("index"))
+        results = (entry.get(key) for key in ("output", "search_results", "code_results", "browser_results"))
+        result = next((found for found in results if found), None)
+        yield place if index is None else index, _text(entry.get("type")) or "tool", entry.get("arguments"), result
 
 
 def annotated(value: object) -> list[Citation]:
@@ -64,7 +74,11 @@ def _source(entry: dict[str, Any]) -> Citation | None:
     if uri is None and title is None:
         return None
     text = _text(entry.get("content"), entry.get("snippet"), entry.get("cited_text"), entry.get("text"))
-    return Citation(uri, title, _whole(entry.get("start_index")), _whole(entry.get("end_index")), text)
+    start, end = _whole(entry.get("start_index")), _whole(entry.get("end_index"))
+    if start == end == 0:
+        # Where the schema demands numbers, this is what servers say when they have none.
+        start = end = None
+    return Citation(uri, title, start, end, text)
 
 
 def sources(chunk: Chunk) -> list[Citation]:

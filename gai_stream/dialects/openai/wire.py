@@ -14,6 +14,8 @@ from gai_stream import _json
 from gai_stream.exceptions import DecodeError
 from gai_stream.sse import ServerSentEvent
 
+from .completion import completion_as_chunk
+
 __all__ = ["MAX_CHOICES", "Chunk", "Delta", "Fragment", "Function", "Message", "Part", "Usage", "parse", "read"]
 
 MAX_CHOICES: Final = 128
@@ -48,6 +50,21 @@ class Fragment(_Struct):
     type: str | None = None
     function: Function | None = None
     custom: Custom | None = None
+    extra_content: Any = None
+    # GLM: what tools of these types were asked, and what they gave.
+    mcp: Any = None
+    retrieval: Any = None
+    web_search: Any = None
+
+    @property
+    def is_for_client(self) -> bool:
+        """Whether the client is to run this call, rather than the server by itself."""
+        return bool(self.function or self.custom) or self.type in (None, "", "function", "custom")
+
+    @property
+    def signature(self) -> str | None:
+        """Return Gemini's seal on this call."""
+        return signature(self.extra_content)
 
     @property
     def name(self) -> str | None:
@@ -62,6 +79,13 @@ class Fragment(_Struct):
             given = self.function.arguments
             return _json.dumps(given).decode() if isinstance(given, dict) else given or ""
         return (self.custom.input if self.custom else None) or ""
+
+
+def signature(extra_content: object) -> str | None:
+    """Return the seal in `{"google": {"thought_signature": text}}`."""
+    google = extra_content.get("google") if isinstance(extra_content, dict) else None
+    seal = google.get("thought_signature") if isinstance(google, dict) else None
+    return seal if isinstance(seal, str) and seal else None
 
 
 class Audio(_Struct):
@@ -88,6 +112,8 @@ class Delta(_Struct):
     function_call: Function | None = None
     audio: Audio | None = None
     annotations: Any = None
+    executed_tools: Any = None
+    extra_content: Any = None
 
 
 class _InputDetails(_Struct):
@@ -117,6 +143,7 @@ class Usage(_Struct):
 class Choice(_Struct):
     index: _Index | None = None
     delta: Delta | None = None
+    message: Any = None
     finish_reason: str | None = None
     usage: Usage | None = None
     content_filter_results: Any = None
@@ -125,6 +152,7 @@ class Choice(_Struct):
 
 class _Groq(_Struct):
     usage: Usage | None = None
+    error: Any = None
 
 
 class Chunk(_Struct):
@@ -156,6 +184,18 @@ class Chunk(_Struct):
             or any((self.usage, self.x_groq, self.prompt_filter_results, self.moderation, self.citations))
         )
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether this is the answer in one piece.
+
+        Some servers give each chunk of a stream a `message` too, which repeats what the deltas told.
+        """
+        return (
+            self.object not in ("chat.completion.chunk", "chat.completion.done")
+            and bool(self.choices)
+            and all(choice.delta is None and isinstance(choice.message, dict) for choice in self.choices or ())
+        )
+
 
 class Message(_Struct):
     """A message, read: it came as JSON `text`, or else as `data`. `chunk` is None for JSON that is no object."""
@@ -164,6 +204,7 @@ class Message(_Struct):
     text: str | bytes | None = None
     data: Any = None
     done: bool = False
+    whole: bool = False
 
     def value(self) -> Any:
         """Return the message as plain JSON data."""
@@ -198,10 +239,7 @@ def parse(message: object) -> Message | None:
     if isinstance(message, dict):
         if message.get("object") == "done":
             return _DONE
-        try:
-            return Message(msgspec.convert(message, Chunk), data=message)
-        except (msgspec.ValidationError, RecursionError) as exc:
-            raise DecodeError(f"not a chat completion chunk: {exc}") from exc
+        return _message(_convert(message), None, message)
     if message is None or isinstance(message, list | int | float):
         return Message(data=message)
     raise TypeError(
@@ -213,7 +251,25 @@ def parse(message: object) -> Message | None:
 def _parse_object(text: str | bytes) -> Message:
     chunk = read(text, _chunks)
     # The terminal line of the NDJSON form.
-    return _DONE if chunk.object == "done" else Message(chunk, text)
+    return _DONE if chunk.object == "done" else _message(chunk, text, None)
+
+
+def _message(chunk: Chunk, text: str | bytes | None, data: Any) -> Message:
+    message = Message(chunk, text, data)
+    if chunk.choices and chunk.choices[0].delta is None and chunk.is_whole:
+        try:
+            message.chunk = _convert(completion_as_chunk(message.value()))
+        except (LookupError, TypeError, ValueError) as exc:
+            raise DecodeError(f"not a chat completion: {exc}") from exc
+        message.whole = True
+    return message
+
+
+def _convert(value: dict[str, Any]) -> Chunk:
+    try:
+        return msgspec.convert(value, Chunk)
+    except (msgspec.ValidationError, RecursionError) as exc:
+        raise DecodeError(f"not a chat completion chunk: {exc}") from exc
 
 
 def _parse_text(text: str | bytes) -> Message | None:

@@ -1,0 +1,327 @@
+"""Events to UI message stream chunks, in the order and shape that each version of the AI SDK takes."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final, Literal, NamedTuple, TypeAlias, assert_never
+from uuid import uuid4
+
+from gai_stream import _json
+from gai_stream.dialects._calls import OutgoingCall, OutgoingCalls, Piece, made_up_id
+from gai_stream.dialects._encoder import Content, Encoder, FramingName, known
+from gai_stream.dialects._token_counts import counts_of
+from gai_stream.events import (
+    AudioDelta,
+    Citations,
+    Event,
+    Failure,
+    Finish,
+    FinishStep,
+    Raw,
+    ReasoningDelta,
+    Safety,
+    Start,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+    ToolResult,
+)
+from gai_stream.exceptions import DecodeError
+from gai_stream.sse import ServerSentEvent
+
+from .audio import Recording
+from .passed import passed
+from .wire import FINISH_REASONS
+
+__all__ = ["VercelEncoder"]
+
+Profile: TypeAlias = Literal[5, 6, 7]
+
+# A call that is open when the answer ends like this was cut off; there is nothing in it to run.
+_EARLY_ENDS: Final = ("length", "content_filter", "refusal", "aborted")
+
+
+class _Part(NamedTuple):
+    """The part that is open: its kind ("text", "reasoning"), how it is marked, and its id."""
+
+    kind: str
+    mark: str | None
+    id: str
+
+
+class VercelEncoder(Encoder):
+    """Turn events into the chunks of one UI message stream.
+
+    `profile` is the oldest major version of the `ai` package among your clients: 5, the default, is understood by all
+    of them, 6 adds `finishReason` (profile 5 has it in the message's metadata) and `tool-input-error`, 7 the reason of
+    an abort. `model` and `id` replace what Start says; `message_id` is the UI message's, by default the answer's own.
+
+    Raw("vercel", {"type": "data-weather", "data": ...}) sends a part of your own. Choices but the first, and other
+    providers' raw events, have no place here. `framing="ndjson"` gives the same chunks as dicts, without `[DONE]`.
+    """
+
+    headers: ClassVar[dict[str, str]] = {"x-vercel-ai-ui-message-stream": "v1"}
+
+    def __init__(
+        self,
+        *,
+        framing: FramingName = "sse",
+        model: str | None = None,
+        id: str | None = None,
+        message_id: str | None = None,
+        profile: Profile = 5,
+    ) -> None:
+        super().__init__(framing)
+        if profile not in (5, 6, 7):
+            raise ValueError(f"profile must be 5, 6 or 7, not {profile!r}")
+        self._model = model
+        self._id = id
+        self._message_id = message_id
+        self._profile = profile
+        self._provider: str | None = None
+        self._opened = False
+        self._in_step = False
+        self._parts = 0
+        self._part: _Part | None = None
+        # For the event that nearly all are: what stands before its text; empty unless text may come.
+        self._lead = ""
+        self._calls = OutgoingCalls()
+        self._begun: set[str] = set()
+        self._told_calls: dict[str, dict[str, bool]] = {}
+        self._sources: set[tuple[bool, str]] = set()
+        self._recording = Recording()
+
+    @staticmethod
+    def error_body(failure: Failure, status: int) -> str:  # noqa: ARG004 (the same for every status)
+        """Return the text of an HTTP response that tells of `failure`: clients take it as their Error's message."""
+        return failure.message
+
+    def feed(self, event: Event, /) -> list[Any]:
+        """Return the messages that tell of `event`; none once the answer is over.
+
+        Raises EncodeError, and forgets the event, for data that has no JSON form.
+        """
+        if type(event) is TextDelta and self._lead and event.text and not event.index and not event.refusal:
+            return [self._text(event.text)]
+        return super().feed(event)
+
+    def text_message(self, text: str) -> ServerSentEvent | None:
+        """Return what TextDelta(text) becomes as of now; None if `feed` must see it."""
+        return self._text(text) if self._lead and text else None
+
+    def _text(self, text: str) -> ServerSentEvent:
+        return ServerSentEvent(f"{self._lead}{_json.dumps(text).decode()}}}")
+
+    def _content(self, event: Content) -> list[Any]:
+        match event:
+            case TextDelta(index=choice) | ReasoningDelta(index=choice) if choice:
+                return []
+            case ToolCallDelta(choice=choice) | ToolCall(choice=choice) if choice:
+                return []
+            case TextDelta(text=text, refusal=refusal):
+                return self._say("text", text, "refusal" if refusal else None)
+            case ReasoningDelta():
+                return self._reasoning(event)
+            case ToolCallDelta():
+                return self._told(self._calls.add(event))
+            case ToolCall():
+                _json.dumps(event.input)
+                return self._told(self._calls.close(event))
+            case ToolResult():
+                return self._result(event)
+            case Start():
+                return self._open(event)
+            case AudioDelta(data=data):
+                messages = self._say("text", event.transcript or "", "transcript")
+                if data:
+                    messages += self._step()
+                    messages += self._messages(self._recording.take(data, event.format))
+                return messages
+            case Citations():
+                return self._citations(event)
+            case Safety():
+                verdict = known(category=event.category, action=event.action, score=event.score, note=event.note)
+                return self._messages([{"type": "data-safety", "data": verdict}], self._step())
+            case FinishStep():
+                return self._end_step()
+            case Raw(provider="vercel", data=data) if (chunk := passed(data, self._profile)) is not None:
+                _json.dumps(chunk)
+                if "toolCallId" in chunk and chunk["toolCallId"] not in self._told_calls:
+                    return []
+                return self._messages([chunk], self._step())
+            case Raw():
+                return []
+            case _:
+                assert_never(event)
+
+    def _messages(self, chunks: list[dict[str, Any]], before: list[Any] | None = None) -> list[Any]:
+        return [*(before or ()), *map(self._message, chunks)]
+
+    def _open(self, start: Start) -> list[Any]:
+        if self._opened:
+            return []
+        self._opened = self._in_step = True
+        self._provider = start.provider
+        about = known(model=start.model if self._model is None else self._model, provider=start.provider)
+        message_id = self._message_id or self._id or start.id or f"msg_{uuid4().hex}"
+        return self._messages(
+            [known(type="start", messageId=message_id, messageMetadata=about or None), {"type": "start-step"}]
+        )
+
+    def _step(self) -> list[Any]:
+        """Return what has to come before any part: the start, and that of a step."""
+        messages = self._open(Start())
+        if not self._in_step:
+            self._in_step = True
+            # A client looks for a call in the latest step: what is left of the last one ends with it.
+            messages += [*self._told(self._calls.flush()), self._message({"type": "start-step"})]
+        return messages
+
+    def _end_step(self) -> list[Any]:
+        messages = [*self._leave(), *self._messages(self._recording.end())]
+        if self._in_step:
+            self._in_step = False
+            messages.append(self._message({"type": "finish-step"}))
+        return messages
+
+    def _say(self, kind: str, text: str, mark: str | None = None) -> list[Any]:
+        if not text:
+            return []
+        messages, part = self._enter(kind, mark)
+        return [*messages, self._message({"type": f"{kind}-delta", "id": part.id, "delta": text})]
+
+    def _enter(self, kind: str, mark: str | None = None) -> tuple[list[Any], _Part]:
+        """Return what opens a part of this kind, and the part: the open one, if it is of the same kind."""
+        if self._part is not None and self._part[:2] == (kind, mark):
+            return [], self._part
+        messages = [*self._leave(), *self._step()]
+        self._parts += 1
+        self._part = part = _Part(kind, mark, f"{kind}-{self._parts}")
+        start: dict[str, Any] = {"type": f"{kind}-start", "id": part.id}
+        if mark is not None:
+            start["providerMetadata"] = {"gai": {mark: True}}
+        elif kind == "text" and self._sse:
+            self._lead = f'{{"type":"text-delta","id":"{part.id}","delta":'
+        return [*messages, self._message(start)], part
+
+    def _leave(self, metadata: dict[str, Any] | None = None) -> list[Any]:
+        """Return what closes the open part, if there is one."""
+        if self._part is None:
+            return []
+        end = known(type=f"{self._part.kind}-end", id=self._part.id, providerMetadata=metadata)
+        self._part, self._lead = None, ""
+        return [self._message(end)]
+
+    def _reasoning(self, event: ReasoningDelta) -> list[Any]:
+        messages = self._say("reasoning", event.text)
+        seal = known(signature=event.signature or None, redactedData=event.redacted or None)
+        if seal:
+            # It is on what came before it, so more reasoning is another part; clients keep one seal a part.
+            opened, _ = self._enter("reasoning")
+            messages += [*opened, *self._leave({self._provider or "gai": seal})]
+        return messages
+
+    def _told(self, pieces: list[Piece], problem: str | None = None) -> list[Any]:
+        """Return what `pieces` become. `problem` is why calls that end without being whole will never be."""
+        messages: list[Any] = []
+        for call, begins, arguments, ends, whole in pieces:
+            if begins:
+                self._begun.add(call.id)
+                start = {"type": "tool-input-start", "toolCallId": call.id, "toolName": call.name}
+                messages += self._messages([{**start, **_executed(call, whole)}], [*self._leave(), *self._step()])
+            if arguments:
+                delta = {"type": "tool-input-delta", "toolCallId": call.id, "inputTextDelta": arguments}
+                messages.append(self._message(delta))
+            if ends:
+                messages += self._messages(self._end_call(call, whole, problem))
+        return messages
+
+    def _end_call(self, call: OutgoingCall, whole: ToolCall | None, problem: str | None) -> list[dict[str, Any]]:
+        self._begun.discard(call.id)
+        executed = _executed(call, whole)
+        chunk: dict[str, Any] = {"type": "tool-input-available", "toolCallId": call.id, "toolName": call.name}
+        text = "".join(call.arguments)
+        if whole is not None:
+            seal = {self._provider or "gai": {"signature": whole.signature}} if whole.signature else None
+            chunk |= {"input": whole.input, **executed, **known(providerMetadata=seal)}
+        else:
+            # Nobody said that it is whole: it is if it can be read.
+            try:
+                chunk |= {"input": text if call.kind == "custom" else _json.loads(text), **executed}
+            except DecodeError:
+                problem = problem or "the arguments of the tool call are not JSON"
+            if problem is not None:
+                if self._profile == 5:
+                    return []
+                chunk |= {"type": "tool-input-error", "input": text, "errorText": problem, **executed}
+        self._told_calls[call.id] = executed
+        return [chunk]
+
+    def _result(self, event: ToolResult) -> list[Any]:
+        _json.dumps(event.result)
+        id = event.id or made_up_id()
+        messages = self._told(self._calls.flush()) if id in self._begun else []
+        if id not in self._told_calls:
+            # A client fails over a result without its call. Whoever ran this one, the client shall not.
+            executed = self._told_calls[id] = {"providerExecuted": True}
+            call = {"type": "tool-input-available", "toolCallId": id, "toolName": event.name, "input": None}
+            messages += self._messages([{**call, **executed}], [*self._leave(), *self._step()])
+        executed = self._told_calls[id]
+        if event.error is not None:
+            told = {"type": "tool-output-error", "toolCallId": id, "errorText": event.error, **executed}
+        else:
+            told = {"type": "tool-output-available", "toolCallId": id, "output": event.result, **executed}
+        return [*messages, self._message(told)]
+
+    def _citations(self, event: Citations) -> list[Any]:
+        chunks: list[dict[str, Any]] = []
+        for source in event.citations:
+            name = source.uri or source.title
+            key = (bool(source.uri), name or "")
+            if name is None or not name or key in self._sources:
+                continue
+            self._sources.add(key)
+            about: dict[str, Any] = {"sourceId": f"source-{len(self._sources)}"}
+            if source.uri:
+                about |= known(type="source-url", url=name, title=source.title)
+            else:
+                about |= {"type": "source-document", "mediaType": "text/plain", "title": name}
+            spot = known(start=source.start, end=source.end, text=source.text)
+            chunks.append({**about, **({"providerMetadata": {"gai": spot}} if spot else {})})
+        return self._messages(chunks, self._step()) if chunks else []
+
+    def _close(self, event: Finish) -> list[Any]:
+        messages = self._open(Start())
+        if event.reason not in _EARLY_ENDS:
+            messages += self._told(self._calls.flush())
+        messages += self._end_step()
+        if event.reason == "aborted":
+            reason = event.raw_reason if self._profile >= 7 else None
+            return [*messages, self._message(known(type="abort", reason=reason))]
+        reason = self._reason(event.reason)
+        about: dict[str, Any] = known(usage=counts_of(event.usage) or None)
+        finish: dict[str, Any] = {"type": "finish"}
+        if self._profile >= 6:
+            finish["finishReason"] = reason
+        else:
+            about["finishReason"] = reason
+        return [*messages, self._message(finish | known(messageMetadata=about or None))]
+
+    def _reason(self, reason: str) -> str:
+        if reason in ("stop", "tool_calls"):
+            # Either word is also sent without the calls it goes with, or with calls that it should not.
+            reason = "tool_calls" if 0 in self._calls.counts else "stop"
+        return FINISH_REASONS.get(reason, "other")
+
+    def _error(self, failure: Failure) -> list[Any]:
+        messages = [*self._leave(), *self._told(self._calls.flush(), failure.message)]
+        messages += self._messages(self._recording.end())
+        return [*messages, self._message({"type": "error", "errorText": failure.message}), *self._terminator()]
+
+    def _terminator(self) -> list[Any]:
+        return [ServerSentEvent("[DONE]")] if self._sse else []
+
+
+def _executed(call: OutgoingCall, whole: ToolCall | None) -> dict[str, bool]:
+    """Return what tells a client that it is not to run the call itself."""
+    server = call.kind == "server" or (whole is not None and whole.kind == "server")
+    return {"providerExecuted": True} if server else {}
