@@ -40,8 +40,9 @@ from gai_stream.events import (
     Usage,
 )
 from gai_stream.exceptions import DecodeError, EncodeError, LimitExceeded, TruncatedStream
+from gai_stream.langchain import LangChainDecoder
+from gai_stream.lift import Lift
 from gai_stream.ndjson import NDJSONDecoder, NDJSONEncoder
-from gai_stream.source import Lift
 from gai_stream.sse import ServerSentEvent, SSEDecoder, SSEEncoder
 
 # A digest, a UUID, a time in s or ms or as text, or a duration.
@@ -67,6 +68,18 @@ ANSWER: list[Any] = [
     FinishStep(1),
     Finish("stop", Usage(1, 2, 3)),
     Done(),
+]
+
+
+CHUNK: dict[str, Any] = {"type": "AIMessageChunk", "content": "Hi", "id": "lc_run--1"}
+FRAGMENT = {"name": "f", "args": '{"x":1}', "id": "c", "index": 0}
+LANGCHAIN: list[Any] = [
+    CHUNK,
+    {**CHUNK, "content": [{"type": "thinking", "thinking": "Hm"}], "additional_kwargs": {"reasoning_content": "x"}},
+    {**CHUNK, "content": "", "tool_call_chunks": [FRAGMENT], "usage_metadata": {"input_tokens": 1}},
+    [{**CHUNK, "chunk_position": "last", "response_metadata": {"finish_reason": "stop"}}, {"ls_provider": "openai"}],
+    {"event": "on_tool_end", "run_id": "t", "name": "f", "data": {"output": {"type": "tool", "content": "1"}}},
+    {"event": "on_chat_model_end", "run_id": "r", "data": {"output": {"type": "ai", "content": "x", "tool_calls": []}}},
 ]
 
 
@@ -166,6 +179,7 @@ def cases() -> Iterator[Case]:
     yield Case("NDJSONEncoder", NDJSONEncoder, ["text", {"a": 1}, [1], None], junk, (EncodeError,))
     yield Case("JSONArrayEncoder", JSONArrayEncoder, ["text", {"a": 1}, [1], None], junk, (EncodeError,))
     yield Case("Lift", Lift, ["text", {"a": 1}, TextDelta("x"), ServerSentEvent("x")], junk)
+    yield Case("LangChainDecoder", LangChainDecoder, LANGCHAIN, odd_messages(LANGCHAIN))
     for name in registry.names():
         dialect = registry.dialect(name)
         for framing in ("sse", "ndjson"):
