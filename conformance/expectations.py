@@ -79,9 +79,7 @@ def expected(recording: Recording, target: str) -> Seen:
         (call["name"], _input(call, target)) for call in wanted["tool_calls"] if not call.get("arguments_invalid_json")
     ]
     return Seen(
-        text=wanted["text"]
-        + wanted.get("refusal", "")
-        + (wanted.get("audio_transcript", "") if target == "vercel" else ""),
+        text=wanted["text"] + wanted.get("refusal", ""),
         reasoning=wanted["reasoning"],
         calls=calls,
         reason=None if message else _reason(recording, target, bool(calls)),

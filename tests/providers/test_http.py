@@ -863,9 +863,7 @@ def test_max_event_size_is_a_number_of_bytes(value: Any) -> None:
         HTTPProvider(max_event_size=value)
 
 
-@pytest.mark.parametrize(
-    "value", ["ftp://x/v1", "localhost:8000/v1", "", "http://", "http://x:y/", 5, "http://[::1"]
-)
+@pytest.mark.parametrize("value", ["ftp://x/v1", "localhost:8000/v1", "", "http://", "http://x:y/", 5, "http://[::1"])
 def test_the_base_url_must_be_one(value: Any) -> None:
     with pytest.raises(ValueError, match=r"^base_url must "):
         HTTPProvider(base_url=value)
