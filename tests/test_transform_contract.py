@@ -179,7 +179,7 @@ def cases() -> Iterator[Case]:
     yield Case("NDJSONEncoder", NDJSONEncoder, ["text", {"a": 1}, [1], None], junk, (EncodeError,))
     yield Case("JSONArrayEncoder", JSONArrayEncoder, ["text", {"a": 1}, [1], None], junk, (EncodeError,))
     yield Case("Lift", Lift, ["text", {"a": 1}, TextDelta("x"), ServerSentEvent("x")], junk)
-    yield Case("LangChainDecoder", LangChainDecoder, LANGCHAIN, odd_messages(LANGCHAIN))
+    yield Case("langchain-decoder", LangChainDecoder, LANGCHAIN, odd_messages(LANGCHAIN))
     for name in registry.names():
         dialect = registry.dialect(name)
         for framing in ("sse", "ndjson"):
