@@ -144,13 +144,13 @@ def _read_choice(rest: dict[str, Any], fields: dict[str, Any]) -> None:
 
 def _read_format(generation: dict[str, Any]) -> dict[str, Any] | None:
     mime_type = take({**generation}, "responseMimeType", str, _PLACE)
+    if mime_type not in (None, "application/json"):
+        return None
+    generation.pop("responseMimeType", None)
     schema = take(generation, "responseSchema", dict[str, Any], _PLACE)
     json_schema = take(generation, "responseJsonSchema", dict[str, Any], _PLACE)
     if json_schema is None and schema is not None:
         json_schema = _from_openapi(schema, at(_PLACE, "responseSchema"))
-    if mime_type not in (None, "application/json"):
-        return None
-    generation.pop("responseMimeType", None)
     if json_schema is not None:
         return {"type": "json_schema", "json_schema": {"name": "response", "schema": json_schema}}
     return None if mime_type is None else {"type": "json_object"}

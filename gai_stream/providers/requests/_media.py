@@ -23,7 +23,7 @@ class Media(NamedTuple):
 
 
 def data_url(type: str, data: str) -> str:
-    """Return the URL of base64 `data`, of the URL-safe kind too, which Google's own SDK writes and nobody else reads."""
+    """Return the URL of base64 `data`, even of the URL-safe kind, which Google's SDK writes and nobody else reads."""
     return f"data:{type};base64,{data.translate(_STANDARD)}"
 
 

@@ -119,7 +119,7 @@ def _contents(parts: list[Part], text_type: str) -> list[dict[str, Any]]:
     for part in parts:
         match part:
             case TextPart(text=text):
-                more = {"annotations": []} if text_type == "output_text" else {}
+                more: dict[str, Any] = {"annotations": []} if text_type == "output_text" else {}
                 contents.append({"type": text_type, "text": text, **more})
             case ImagePart(url=url, detail=detail):
                 contents.append({"type": "input_image", "image_url": url, "detail": detail or "auto"})
