@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from gai_stream.dialects.openai import OpenAIDecoder
+from gai_stream.dialects.openai import OpenAIDecoder, completion_as_chunk
 from gai_stream.events import Done, Finish, FinishStep, Start, TextDelta, ToolCall, ToolCallDelta, Usage
-from gai_stream.providers.openai_body import completion_as_chunk
 
 
 def test_an_answer_in_one_piece_is_a_stream_of_one_chunk() -> None:
