@@ -17,7 +17,7 @@ help: ## show the targets
 demo: $(VENV)/.demo ## serve the demo and print its address (ARGS="--port 9000" goes to gai-stream serve)
 	@$(PY) -m gai_stream serve $(ARGS)
 
-test: $(VENV)/.test $(VENV)/.bench ## run the tests (ARGS="tests/test_sse.py -k bom" goes to pytest)
+test: $(VENV)/.test $(VENV)/.bench $(VENV)/.node ## run the tests (ARGS="tests/test_sse.py -k bom" goes to pytest)
 	@$(PY) -m pytest $(ARGS)
 
 check: $(VENV)/.lint ## check format, lint, types and the import contract
@@ -40,7 +40,7 @@ bench-%: $(VENV)/.bench $(VENV)/.compiled ## run one suite, such as bench-decode
 	@$(PY) -m benchmarks $* $(ARGS)
 
 clean: ## remove the environments and every cache
-	rm -rf .venv .venv-compiled .venv-lowest .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-compiled .venv-lowest tests/node/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(PY):
@@ -58,6 +58,12 @@ $(VENV)/.test $(VENV)/.lint $(VENV)/.bench: $(VENV)/.%: pyproject.toml | $(PY)
 	@$(PIP) 'pip>=25.1'
 	@$(PIP) --editable '.[compression,partial,serve]' --group $*
 	@touch $@
+
+# The real clients of two dialects; outside CI their tests are skipped where npm is missing.
+$(VENV)/.node: tests/node/package.json | $(PY)
+	@echo "installing the JavaScript clients into tests/node ..."
+	@npm install --no-audit --no-fund --no-package-lock --loglevel=error --prefix tests/node >/dev/null && touch $@ \
+	  || echo "npm could not install them: the tests that need them are skipped"
 
 # For the benchmarks alone, and not where Python finds it: a compiled file would hide each later change of its source.
 $(VENV)/.compiled: hatch_build.py pyproject.toml $(wildcard gai_stream/writer/outbox.*) | $(PY)

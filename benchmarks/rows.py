@@ -17,9 +17,9 @@ from benchmarks.server import Client, serving
 from gai_stream import _json, ndjson_response, sse_response
 from gai_stream.dialects import gai_v1
 from gai_stream.events import TextDelta
+from gai_stream.lift import Lift
 from gai_stream.ndjson import NDJSONEncoder
 from gai_stream.reader import Reader
-from gai_stream.source import Lift
 from gai_stream.sse import ServerSentEvent, SSEEncoder
 from gai_stream.writer import Writer
 

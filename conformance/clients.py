@@ -11,7 +11,8 @@ import httpx2
 import ollama
 import openai
 from google import genai
-from google.genai import errors as genai_errors, types as genai_types
+from google.genai import errors as genai_errors
+from google.genai import types as genai_types
 
 from gai_stream.dialects import registry
 from gai_stream.events import Failure, Finish, ReasoningDelta, TextDelta, ToolCall
@@ -49,7 +50,9 @@ def read_openai(url: str) -> Seen:
                     reason = choice.finish_reason or reason
         except openai.APIError as exc:
             error = str(exc)
-    told_calls = [(name, arguments if kind == "custom" else _parsed(arguments)) for kind, name, arguments in calls.values()]
+    told_calls = [
+        (name, arguments if kind == "custom" else _parsed(arguments)) for kind, name, arguments in calls.values()
+    ]
     return Seen(text, reasoning, told_calls, reason, usage, error)
 
 
@@ -90,14 +93,16 @@ def read_responses(url: str) -> Seen:
 
 def read_anthropic(url: str) -> Seen:
     error = None
-    with anthropic.Anthropic(base_url=url, api_key=_KEY, max_retries=0) as client:
-        with client.messages.stream(model="m", max_tokens=9, messages=[{"role": "user", "content": "hi"}]) as stream:
-            try:
-                for _ in stream:
-                    pass
-            except anthropic.APIError as exc:
-                error = str(exc)
-            message = stream.current_message_snapshot
+    with (
+        anthropic.Anthropic(base_url=url, api_key=_KEY, max_retries=0) as client,
+        client.messages.stream(model="m", max_tokens=9, messages=[{"role": "user", "content": "hi"}]) as stream,
+    ):
+        try:
+            for _ in stream:
+                pass
+        except anthropic.APIError as exc:
+            error = str(exc)
+        message = stream.current_message_snapshot
     usage = message.usage
     read, written = usage.cache_read_input_tokens or 0, usage.cache_creation_input_tokens or 0
     return Seen(
@@ -160,6 +165,9 @@ def read_ollama(url: str) -> Seen:
                 usage = line.prompt_eval_count or 0, line.eval_count or 0
     except ollama.ResponseError as exc:
         error = exc.error
+    finally:
+        # It has no way to close it of its own.
+        client._client.close()
     return Seen(text, reasoning, calls, reason, usage, error)
 
 

@@ -1,7 +1,8 @@
-"""What a real client must see of a recording, whichever dialect it is served in: told by the corpus, not by our code."""
+"""What a real client must see of a recording, in whichever dialect: told by the corpus, not by our code."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from .recordings import Recording
@@ -12,14 +13,14 @@ __all__ = ["Seen", "differences", "expected"]
 class Seen(NamedTuple):
     """What a client makes of an answer.
 
-    `text` is all that was said, refusals included; `calls` are the names and inputs of the tool calls in order; `reason` is
-    in the client's own words; `usage` is input tokens with cached ones, and output tokens with reasoning. None is what
-    a client does not show.
+    `text` is all that was said, refusals included; `calls` are the names and inputs of the tool calls in order;
+    `reason` is in the client's own words; `usage` is input tokens with cached ones, and output tokens with reasoning.
+    None is what a client does not show.
     """
 
     text: str = ""
     reasoning: str | None = None
-    calls: list[tuple[str, Any]] = []
+    calls: Sequence[tuple[str, Any]] = ()
     reason: str | None = None
     usage: tuple[int, int] | None = None
     error: str | None = None
@@ -78,7 +79,7 @@ def expected(recording: Recording, target: str) -> Seen:
         (call["name"], _input(call, target)) for call in wanted["tool_calls"] if not call.get("arguments_invalid_json")
     ]
     return Seen(
-        text=wanted["text"] + wanted.get("refusal", "") + (wanted.get("audio_transcript", "") if target == "vercel" else ""),
+        text=wanted["text"] + wanted.get("refusal", ""),
         reasoning=wanted["reasoning"],
         calls=calls,
         reason=None if message else _reason(recording, target, bool(calls)),
@@ -102,10 +103,7 @@ def _reason(recording: Recording, target: str, calls: bool) -> str | None:
     if recording.dialect == target and raw is not None:
         # Its own word comes back.
         return str(raw)
-    if wanted.get("prompt_feedback"):
-        normal = "content_filter"
-    else:
-        normal = _STOPS.get(str(raw), "unknown")
+    normal = "content_filter" if wanted.get("prompt_feedback") else _STOPS.get(str(raw), "unknown")
     if normal == "stop" and calls:
         normal = "tool_calls"
     if wanted.get("refusal") and target in ("anthropic", "gemini"):

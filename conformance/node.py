@@ -73,7 +73,7 @@ def _message(told: dict[str, Any]) -> Seen:
 
 def _run(told: dict[str, Any]) -> Seen:
     text = reasoning = ""
-    calls = []
+    calls: list[tuple[str, Any]] = []
     # Those that the provider ran by itself come with their results.
     done = {message["toolCallId"] for message in told["messages"] if message["role"] == "tool"}
     for message in told["messages"]:
@@ -81,9 +81,11 @@ def _run(told: dict[str, Any]) -> Seen:
             reasoning += message["content"]
         elif message["role"] == "assistant":
             text += message.get("content") or ""
-            for call in message.get("toolCalls", ()):
-                if call["id"] not in done:
-                    calls.append((call["function"]["name"], _parsed(call["function"]["arguments"])))
+            calls += [
+                (call["function"]["name"], _parsed(call["function"]["arguments"]))
+                for call in message.get("toolCalls", ())
+                if call["id"] not in done
+            ]
     finished = next((event for event in told["events"] if event["type"] == "RUN_FINISHED"), None)
     usage = (finished or {}).get("usage")
     counted = (usage[0].get("inputTokens", 0), usage[0].get("outputTokens", 0)) if usage else None

@@ -26,10 +26,10 @@ _HEAD: Final = """\
 Every recorded stream, decoded, served in every dialect over loopback HTTP, and read by that dialect's real client.
 `make conformance` writes this page, and CI fails where it would differ.
 
-A cell counts the recordings that the client read without an exception and with everything that must survive: the text
-and the tool calls (names, inputs, order), the finish reason, and, where the client shows them, reasoning and token counts; for a
-recording that ends in an error, all that came before it, and an error. What must be seen is computed from the corpus's own
-expectations, which the providers' SDKs made, not from our decoders.
+A cell counts the recordings that the client read without an exception and with everything that must survive: the
+text and the tool calls (names, inputs, order), the finish reason, and, where the client shows them, reasoning and token
+counts; for a recording that ends in an error, all that came before it, and an error. What must be seen is computed from
+the corpus's own expectations, which the providers' SDKs made, not from our decoders.
 """
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import uvicorn
@@ -30,7 +31,7 @@ class Target(NamedTuple):
 
     name: str
     dialect: str
-    options: dict[str, Any] = {}
+    options: Mapping[str, Any] = MappingProxyType({})
     tells_reason: bool = True
 
     def encoder(self) -> Any:

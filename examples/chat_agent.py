@@ -4,7 +4,8 @@
     python examples/chat_agent.py --ask 'Why is the sky blue?'
 
 LLM_PROVIDER chooses who answers (openai, anthropic, gemini ...), with its key in OPENAI_API_KEY, ANTHROPIC_API_KEY,
-GEMINI_API_KEY ..., and its model in OPENAI_MODEL ...; without LLM_PROVIDER a script does, offline. Needs the extra `serve`.
+GEMINI_API_KEY ..., and its model in OPENAI_MODEL ...; without LLM_PROVIDER a script does, offline. Needs the extra
+`serve`.
 """
 
 from __future__ import annotations
@@ -81,7 +82,10 @@ async def ask(url: str, question: str) -> int:
     """Print the answer as it comes, and on stderr how far it is. Return 0 when it came whole."""
     chunks = characters = 0
     shown = time.monotonic()
-    async with httpx2.AsyncClient(timeout=None) as client, client.stream("POST", url, json={"query": question}) as response:
+    async with (
+        httpx2.AsyncClient(timeout=None) as client,
+        client.stream("POST", url, json={"query": question}) as response,
+    ):
         if response.status_code != 200:
             print((await response.aread()).decode(), file=sys.stderr)
             return 1

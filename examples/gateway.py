@@ -27,9 +27,9 @@ def account(outcome: Outcome) -> None:
     """Write down who used what: here a bill would be made of it."""
     usage = outcome.summary.usage
     tokens = "unknown" if usage is None else f"{usage.input_tokens} in, {usage.output_tokens} out"
-    logger.info("%s: %s by %s, %s, tokens %s", outcome.key, outcome.model, outcome.provider, outcome.summary.reason, tokens)
+    logger.info(
+        "%s: %s by %s, %s, tokens %s", outcome.key, outcome.model, outcome.provider, outcome.summary.reason, tokens
+    )
 
 
-app = gateway(
-    settings.routes(), token=settings.token, limits=Limits(per_process=200, per_key=20), on_end=account
-)
+app = gateway(settings.routes(), token=settings.token, limits=Limits(per_process=200, per_key=20), on_outcome=account)

@@ -50,8 +50,9 @@ def _parser() -> argparse.ArgumentParser:
             "Beside it stands a chat page, unless GAI_STREAM_TOKEN is set."
         ),
         epilog=(
-            "Who answers is said by the environment (OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY ...; LLM_PROVIDER "
-            "names the default) or by a TOML file; without a key a script does. GAI_STREAM_TOKEN is what clients must show."
+            "Who answers is said by the environment (OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY ...; "
+            "LLM_PROVIDER names the default) or by a TOML file; without a key a script does. GAI_STREAM_TOKEN is what "
+            "clients must show."
         ),
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
@@ -127,7 +128,11 @@ def _banner(settings: Settings, url: str) -> str:
     if host := getattr(first, "host", None):
         rows = [("provider", f"{first.name} at {host}"), ("model", model or "left to the server")]
     else:
-        without = "none; the page offers a real one" if real else "none: no key is set (OPENAI_API_KEY, ANTHROPIC_API_KEY ...)"
+        without = (
+            "none; the page offers a real one"
+            if real
+            else "none: no key is set (OPENAI_API_KEY, ANTHROPIC_API_KEY ...)"
+        )
         rows = [("provider", "scripted: offline, the same answer every time"), ("model", without)]
     if real:
         rows.append(("also", ", ".join(real)))

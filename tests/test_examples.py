@@ -190,3 +190,20 @@ async def test_broadcast_drops_a_listener_that_falls_behind(load: Any) -> None:
     assert len(received) in (module.BEHIND, module.BEHIND + 1)
     assert received == [str(number) for number in range(len(received))]
     assert len(module.room) == 0
+
+
+# langchain_chat
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_langchain_chat_answers_by_events_and_by_callback(load: Any) -> None:
+    module = load("langchain_chat")
+    async with ASGIClient(module.app) as client:
+        for path in ("/chat?q=why", "/invoke?q=why"):
+            messages = SSEDecoder().feed((await client.get(path)).content)
+            texts = [message.json()["text"] for message in messages if message.event == "text_delta"]
+            assert "".join(texts) == "The answer is in the question."
+            assert len(texts) > 5
+            assert messages[-1].event == "done"
+        ndjson = await client.get("/chat?q=why", headers={"accept": "application/x-ndjson"})
+    assert ndjson.text.endswith('{"finished":true,"type":"done"}\n')

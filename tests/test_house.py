@@ -46,7 +46,9 @@ def our_files() -> Iterator[Path]:
     for path in sorted(ROOT.iterdir()):
         if not made.fullmatch(path.name):
             inner = path.rglob("*") if path.is_dir() else [path]
-            yield from (file for file in inner if file.is_file() and "__pycache__" not in file.parts)
+            yield from (
+                file for file in inner if file.is_file() and not {"__pycache__", "node_modules"} & {*file.parts}
+            )
 
 
 def python(code: str) -> None:

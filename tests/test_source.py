@@ -1,4 +1,4 @@
-"""Source and Lift: any stream as batches, closed in its own task; items as what can be written."""
+"""Source: any stream, item by item, closed in its own task."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from gai_stream.events import Done, Start, TextDelta
-from gai_stream.exceptions import TruncatedStream
-from gai_stream.source import Lift, Source, check_stream
-from gai_stream.sse import ServerSentEvent
+from gai_stream.source import Source, check_stream
 
 pytestmark = pytest.mark.anyio
 
@@ -197,6 +194,73 @@ async def test_an_error_while_closing_in_the_thread_is_raised() -> None:
     await source.aclose()
 
 
+class MessageStreamManager:
+    """Shaped as what Anthropic's `messages.stream` returns: it asks when its block is entered."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def __enter__(self) -> Iterator[str]:
+        self.seen.append("entered")
+        return iter("abc")
+
+    def __exit__(self, *exc: object) -> None:
+        self.seen.append("left")
+
+
+class AsyncMessageStreamManager(MessageStreamManager):
+    async def __aenter__(self) -> AsyncIterator[str]:
+        self.seen.append("entered")
+        return aiter(SDKStream())
+
+    async def __aexit__(self, *exc: object) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.seen.append("left")
+
+
+@pytest.mark.parametrize(("make", "text"), [(MessageStreamManager, "abc"), (AsyncMessageStreamManager, "ab")])
+async def test_a_manager_is_entered_when_it_is_pulled_and_left_when_it_is_closed(make: Any, text: str) -> None:
+    manager = make()
+    check_stream(manager)
+    source = Source(manager)
+    assert manager.seen == []
+    assert "".join(await drain(source)) == text
+    await source.aclose()
+    assert manager.seen == ["entered", "left"]
+    manager = make()
+    source = Source(manager)
+    assert await anext(aiter(source)) == "a"
+    await source.aclose()
+    assert manager.seen == ["entered", "left"]
+    source = Source(manager)
+    await source.aclose()
+    assert manager.seen == ["entered", "left"]
+
+
+async def test_a_stream_that_only_has_the_name_is_a_stream() -> None:
+    class StreamManager(list[str]):
+        """Closes nothing, enters nothing."""
+
+    assert await drain(Source(StreamManager("ab"))) == ["a", "b"]
+
+
+async def test_what_cannot_be_closed_says_so_behind_its_items() -> None:
+    class Stream:
+        def __iter__(self) -> Iterator[int]:
+            return iter([1])
+
+        def close(self) -> None:
+            raise KeyError("stuck")
+
+    source = Source(Stream())
+    got = []
+    with pytest.raises(KeyError, match="stuck"):
+        async for item in source:
+            got.append(item)
+    assert got == [1]
+    await source.aclose()
+
+
 @pytest.mark.parametrize("stream", ["text", b"x", bytearray(), memoryview(b""), {}, 7, None, object()], ids=repr)
 def test_what_is_no_stream_is_refused_saying_what_is(stream: Any) -> None:
     with pytest.raises(TypeError, match="such as a generator, a list or an SDK's stream, not "):
@@ -210,62 +274,3 @@ def test_a_coroutine_is_told_to_be_awaited() -> None:
     with pytest.raises(TypeError, match="not coroutine; await it first"):
         check_stream(coroutine)
     coroutine.close()
-
-
-def chunk(content: str | None, finish_reason: str | None = None) -> Any:
-    from openai.types.chat import ChatCompletionChunk
-
-    choice = {"index": 0, "delta": {"content": content}, "finish_reason": finish_reason}
-    return ChatCompletionChunk.model_validate(
-        {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
-    )
-
-
-def test_lift_makes_events_of_text_and_of_sdk_chunks() -> None:
-    lift = Lift()
-    assert lift.feed("a") == [TextDelta("a")]
-    start, delta = lift.feed(chunk("Hi"))
-    assert isinstance(start, Start)
-    assert delta == TextDelta("Hi")
-    lift.feed(chunk(None, "stop"))
-    assert lift.finish()[-1] == Done()
-
-
-def test_lift_makes_text_of_every_kind_of_str() -> None:
-    class Loud(str):
-        __slots__ = ()
-
-        def __str__(self) -> str:
-            return "LOUD"
-
-    (delta,) = Lift().feed(Loud("quiet"))
-    assert delta == TextDelta("quiet")
-    assert type(delta.text) is str
-
-
-def test_lift_leaves_everything_else_alone() -> None:
-    import pydantic
-
-    class Model(pydantic.BaseModel):
-        x: int = 1
-
-    lift = Lift()
-    for item in (TextDelta("a"), ServerSentEvent("a"), {"a": 1}, [1], 7, None, Model()):
-        assert lift.feed(item) == [item]
-    assert lift.finish() == []
-
-
-def test_lift_tells_a_cut_sdk_stream_from_a_whole_one() -> None:
-    lift = Lift()
-    lift.feed(chunk("Hi"))
-    with pytest.raises(TruncatedStream):
-        lift.finish()
-
-
-def test_lift_is_used_once() -> None:
-    lift = Lift()
-    lift.finish()
-    with pytest.raises(RuntimeError, match="feed after finish"):
-        lift.feed("a")
-    with pytest.raises(RuntimeError, match="finish after finish"):
-        lift.finish()

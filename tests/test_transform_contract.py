@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 import gai_stream
 from gai_stream.dialects import registry
+from gai_stream.dialects.gemini import JSONArrayDecoder, JSONArrayEncoder
 from gai_stream.events import (
     AudioDelta,
     Citation,
@@ -39,8 +40,9 @@ from gai_stream.events import (
     Usage,
 )
 from gai_stream.exceptions import DecodeError, EncodeError, LimitExceeded, TruncatedStream
+from gai_stream.langchain import LangChainDecoder
+from gai_stream.lift import Lift
 from gai_stream.ndjson import NDJSONDecoder, NDJSONEncoder
-from gai_stream.source import Lift
 from gai_stream.sse import ServerSentEvent, SSEDecoder, SSEEncoder
 
 # A digest, a UUID, a time in s or ms or as text, or a duration.
@@ -69,6 +71,18 @@ ANSWER: list[Any] = [
 ]
 
 
+CHUNK: dict[str, Any] = {"type": "AIMessageChunk", "content": "Hi", "id": "lc_run--1"}
+FRAGMENT = {"name": "f", "args": '{"x":1}', "id": "c", "index": 0}
+LANGCHAIN: list[Any] = [
+    CHUNK,
+    {**CHUNK, "content": [{"type": "thinking", "thinking": "Hm"}], "additional_kwargs": {"reasoning_content": "x"}},
+    {**CHUNK, "content": "", "tool_call_chunks": [FRAGMENT], "usage_metadata": {"input_tokens": 1}},
+    [{**CHUNK, "chunk_position": "last", "response_metadata": {"finish_reason": "stop"}}, {"ls_provider": "openai"}],
+    {"event": "on_tool_end", "run_id": "t", "name": "f", "data": {"output": {"type": "tool", "content": "1"}}},
+    {"event": "on_chat_model_end", "run_id": "r", "data": {"output": {"type": "ai", "content": "x", "tool_calls": []}}},
+]
+
+
 class Case(NamedTuple):
     """One transform: how it is made, a stream that it takes whole, and what makes up its junk."""
 
@@ -93,6 +107,10 @@ BYTES = st.binary(max_size=40) | st.lists(
     st.sampled_from(
         [b"data:", b"id:", b"event: x", b"retry", b":", b"\n", b"\r", b"\xef\xbb\xbf", b"{}", b"1", b'"\xff']
     ),
+    max_size=12,
+).map(b"".join)
+ARRAY_BYTES = BYTES | st.lists(
+    st.sampled_from([b"[", b"]", b"{", b"}", b'"', b"\\", b",", b":", b"1", b" ", b"\xef\xbb\xbf", b"\xff"]),
     max_size=12,
 ).map(b"".join)
 FIELDS: dict[str, Any] = {
@@ -152,11 +170,16 @@ def cases() -> Iterator[Case]:
     values = b'{"a":1}\r\n\n[1,\t2]\n  \nnull\n"\xe4\xbd\xa0"'
     yield Case("NDJSONDecoder", NDJSONDecoder, [b"\xef\xbb\xbf" + values], BYTES)
     yield Case("NDJSONDecoder-small", lambda: NDJSONDecoder(max_line_size=8), [b"1\n" * 3], BYTES)
+    array = b' [{"a":"]\\""}\n,\r\n[1,\t2] ,null,"\xe4\xbd\xa0"\n]\n'
+    yield Case("JSONArrayDecoder", JSONArrayDecoder, [b"\xef\xbb\xbf" + array], ARRAY_BYTES)
+    yield Case("JSONArrayDecoder-small", lambda: JSONArrayDecoder(max_value_size=8), [b"[1,[2],3]"], ARRAY_BYTES)
     junk = JSON | ODD_EVENTS | st.builds(object)
     messages = [ServerSentEvent("a\nb", event="x", id="1"), "text", {"a": 1}, ServerSentEvent(comment="c"), None]
     yield Case("SSEEncoder", SSEEncoder, messages, junk, (EncodeError,))
     yield Case("NDJSONEncoder", NDJSONEncoder, ["text", {"a": 1}, [1], None], junk, (EncodeError,))
+    yield Case("JSONArrayEncoder", JSONArrayEncoder, ["text", {"a": 1}, [1], None], junk, (EncodeError,))
     yield Case("Lift", Lift, ["text", {"a": 1}, TextDelta("x"), ServerSentEvent("x")], junk)
+    yield Case("langchain-decoder", LangChainDecoder, LANGCHAIN, odd_messages(LANGCHAIN))
     for name in registry.names():
         dialect = registry.dialect(name)
         for framing in ("sse", "ndjson"):
@@ -181,8 +204,8 @@ def cases() -> Iterator[Case]:
 
 CASES = {case.name: case for case in cases()}
 ALL = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-ITEMWISE = {name: case for name, case in CASES.items() if case.stream and case.junk is not BYTES}
-DECODERS_OF_BYTES = pytest.mark.parametrize("make", [SSEDecoder, NDJSONDecoder])
+ITEMWISE = {name: case for name, case in CASES.items() if case.stream and case.junk not in (BYTES, ARRAY_BYTES)}
+DECODERS_OF_BYTES = pytest.mark.parametrize("make", [SSEDecoder, NDJSONDecoder, JSONArrayDecoder])
 
 
 def alike(items: list[Any]) -> list[Any]:
@@ -265,7 +288,7 @@ def test_a_refused_item_costs_itself_alone(case: Case, data: st.DataObject) -> N
     assert alike(transform.finish()) == alike(twin.finish())
 
 
-@pytest.mark.parametrize("name", ["SSEDecoder", "SSEDecoder-small", "NDJSONDecoder", "NDJSONDecoder-small"])
+@pytest.mark.parametrize("name", [name for name in CASES if "Decoder" in name])
 def test_every_cut_of_the_bytes_gives_the_same(name: str) -> None:
     case = CASES[name]
     [data] = case.stream
@@ -284,17 +307,19 @@ def test_every_cut_of_the_bytes_gives_the_same(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "good", "bad"),
+    ("make", "data"),
     [
-        (lambda: NDJSONDecoder(max_line_size=8), b"1\n", b"x\n"),
-        (lambda: NDJSONDecoder(max_line_size=8), b"1\n", b"123456789\n"),
-        (lambda: SSEDecoder(max_event_size=12), b"data: 1\n\n", b"data: 123456789\n\n"),
+        (lambda: NDJSONDecoder(max_line_size=8), b"1\n1\nx\n"),
+        (lambda: NDJSONDecoder(max_line_size=8), b"1\n1\n123456789\n"),
+        (lambda: SSEDecoder(max_event_size=12), b"data: 1\n\ndata: 1\n\ndata: 123456789\n\n"),
+        (JSONArrayDecoder, b"[1,1,x,"),
+        (JSONArrayDecoder, b"[1,1 }"),
+        (lambda: JSONArrayDecoder(max_value_size=8), b'[1,1,"12345678",'),
     ],
-    ids=["NDJSONDecoder", "NDJSONDecoder-limit", "SSEDecoder-limit"],
+    ids=["NDJSON", "NDJSON-limit", "SSE-limit", "JSONArray-value", "JSONArray", "JSONArray-limit"],
 )
 @given(cut=st.integers(0, 40))
-def test_an_error_behind_good_items_is_raised_by_the_next_call(make: Any, good: bytes, bad: bytes, cut: int) -> None:
-    data = good * 2 + bad
+def test_an_error_behind_good_items_is_raised_by_the_next_call(make: Any, data: bytes, cut: int) -> None:
     for finishing in (False, True):
         transform = make()
         found: list[Any] = []
@@ -329,8 +354,12 @@ class TestDecoderMemory:
     @DECODERS_OF_BYTES
     def test_what_was_given_is_not_kept(self, make: Any) -> None:
         transform = make()
-        transform.feed(b"data: 1\n\n" if make is SSEDecoder else b"1\n")
-        unit = b"data: %s\n\n" if make is SSEDecoder else b'"%s"\n'
+        first, unit = {
+            SSEDecoder: (b"data: 1\n\n", b"data: %s\n\n"),
+            NDJSONDecoder: (b"1\n", b'"%s"\n'),
+            JSONArrayDecoder: (b"[1 ", b',"%s"'),
+        }[make]
+        transform.feed(first)
         tracemalloc.start()
         try:
             for _ in range(300):

@@ -11,7 +11,8 @@ from anyio.lowlevel import checkpoint
 
 from gai_stream.events import EVENT_TYPES, Failure, TextDelta
 from gai_stream.exceptions import ProviderError
-from gai_stream.source import Lift, Source
+from gai_stream.lift import Lift
+from gai_stream.source import Source
 from gai_stream.transform import Transform
 from gai_stream.writer import Framing, Texts, Writer, texts_of_events
 

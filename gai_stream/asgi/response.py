@@ -17,7 +17,8 @@ from starlette.types import Message, Receive, Scope, Send
 from gai_stream._options import check_seconds
 from gai_stream.compression import Compressor, compressor, negotiate
 from gai_stream.exceptions import StreamTimeout
-from gai_stream.source import Lift, Source, check_stream
+from gai_stream.lift import Lift
+from gai_stream.source import Source, check_stream
 from gai_stream.transform import Transform
 from gai_stream.writer import Framing, Writer, stream_headers
 

@@ -13,8 +13,8 @@ from starlette.types import Scope
 from gai_stream import _json
 from gai_stream.dialects import registry
 from gai_stream.events import Failure
+from gai_stream.lift import Lift
 from gai_stream.ndjson import NDJSONEncoder
-from gai_stream.source import Lift
 from gai_stream.sse import ServerSentEvent, SSEEncoder
 from gai_stream.transform import Transform
 from gai_stream.writer import Framing
@@ -56,7 +56,8 @@ def sse_response(
 ) -> StreamResponse:
     """Answer with `stream` as Server-Sent Events.
 
-    `stream` is an async or sync iterable of `str`, events, ServerSentEvents or JSON values, or an OpenAI SDK stream.
+    `stream` is an async or sync iterable of `str`, events, ServerSentEvents or JSON values, or what the streaming calls
+    of openai, anthropic, google-genai, ollama, LangChain and LangGraph return.
     `encoder` is a dialect's name ("gai", "gai_v1", "openai"), an encoder, or None for framing only.
 
     - `retry`: reconnection time for the client in ms, sent with the first message.

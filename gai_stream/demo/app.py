@@ -68,8 +68,8 @@ def app(
 
     `provider` answers unless a request names one of `others`. Instead of both, `settings` are those of a gateway; with
     neither they are the environment's, and a request of another site is refused if it could spend your key. `cors` is
-    that of `sse_response`; None refuses other sites altogether. Settings with a token leave the gateway alone: a page has
-    none to show. `shutdown` ends open streams when the server goes away.
+    that of `sse_response`; None refuses other sites altogether. Settings with a token leave the gateway alone: a page
+    has none to show. `shutdown` ends open streams when the server goes away.
     All providers are closed with the application. Raises ValueError for two providers of one name.
     """
     if provider is not None:
@@ -98,7 +98,7 @@ def app(
     def endpoint(handler: Callable[..., ASGIApp], label: str, field: str, *methods: str) -> ASGIApp:
         return handler(chosen, chosen.asked_by(field), methods=methods, cors=cors, on_end=_log(label))
 
-    endpoints = {
+    endpoints: dict[str, ASGIApp] = {
         "/chat": _ByMethod(
             endpoint(sse_handler, "GET /chat", "q", "GET"), endpoint(ndjson_handler, "POST /chat", "query", "POST")
         ),

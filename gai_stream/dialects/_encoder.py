@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from gai_stream import _json
@@ -77,6 +77,14 @@ class Encoder:
         """Return the body that tells of `failure` in an HTTP response of `status`: a dict is JSON, a str plain text."""
         raise NotImplementedError
 
+    @staticmethod
+    def whole(messages: Sequence[dict[str, Any]]) -> dict[str, Any]:  # noqa: ARG004 (there is nothing to make of them)
+        """Return the body of an answer that is not streamed, from the messages of one that is.
+
+        Raises EncodeError for a dialect whose clients read nothing but streams.
+        """
+        raise EncodeError("this dialect has streams only: there is no body for an answer that is not streamed")
+
     def feed(self, event: Event, /) -> list[Any]:
         """Return the messages that tell of `event`; none once the answer is over."""
         if self._finished:
@@ -138,9 +146,6 @@ class Encoder:
         if not self._ended and not finished:
             return self._fail(TRUNCATED)
         messages = [] if self._ended else self._finish(Finish("stop"))
-        if self._done:
-            # What was still open had no form, which ended the answer.
-            return messages
         self._done = True
         return messages + self._terminator()
 

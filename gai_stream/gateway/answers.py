@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from gai_stream import _json
@@ -69,7 +69,7 @@ class _JSON:
     """One JSON value as the whole body."""
 
     media_type = "application/json"
-    heartbeat = b""
+    heartbeat: bytes | Callable[[], bytes] = b""
     plain = False
 
     def feed(self, message: Any, /) -> list[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import inspect
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from hashlib import sha256
@@ -16,23 +16,23 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route as HTTPRoute
+from starlette.routing import BaseRoute
+from starlette.routing import Route as HTTPRoute
 from starlette.types import Scope
 
-from gai_stream.asgi import Endpoint, StreamResponse, Summary
+from gai_stream.asgi import Endpoint, StreamResponse, Summary, sse_response
 from gai_stream.asgi.errors import refuse
 from gai_stream.asgi.streams import StreamOptions
 from gai_stream.dialects.gai_v1 import make_request_id
-from gai_stream.providers import Provider
-from gai_stream.providers.requests import codec, portable
+from gai_stream.providers.requests import codec, names, portable
 
 from .answers import answer
 from .clients import CLIENTS, Asked, Client, read_body
 from .limits import Limits
-from .lists import anthropic_models, gemini_models, ollama_tags, ollama_version, openai_models
+from .lists import anthropic_models, gemini_models, ollama_tags, ollama_version, openai_models, single
 from .routes import Routes
 
-__all__ = ["OnEnd", "Outcome", "gateway", "gateway_routes"]
+__all__ = ["OnOutcome", "Outcome", "gateway", "gateway_routes"]
 
 logger = logging.getLogger("gai_stream.gateway")
 
@@ -45,10 +45,10 @@ _TRACE_ID_LENGTH: Final = 200
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one request, told once its stream is over.
 
-    `path` and `dialect` are the client's, `model` is what it asked for, `provider` and `provider_model` who answered (None
-    is the provider's own choice), `streamed` whether the answer came in pieces. `key` stands for the credential that the
-    client showed, or for its address: the same for the same client, and of no use to anybody else. `usage`, text, failure
-    and timings are in `summary`.
+    `path` and `dialect` are the client's, `model` is what it asked for, `provider` and `provider_model` who answered
+    (None is the provider's own choice), `streamed` whether the answer came in pieces. `key` stands for the credential
+    that the client showed, or for its address: the same for the same client, and of no use to anybody else. Usage,
+    text, failure and timings are in `summary`.
     """
 
     path: str
@@ -64,7 +64,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     summary: Summary
 
 
-OnEnd: TypeAlias = Callable[[Outcome], Awaitable[object] | object]
+OnOutcome: TypeAlias = Callable[[Outcome], Awaitable[object] | object]
 
 
 class _Caller(NamedTuple):
@@ -79,15 +79,15 @@ def gateway(
     *,
     token: str | None = None,
     limits: Limits | None = None,
-    on_end: OnEnd | None = None,
+    on_outcome: OnOutcome | None = None,
     max_body_size: int = _MAX_BODY_SIZE,
     **options: Unpack[StreamOptions],
 ) -> Starlette:
     """Return an ASGI application that answers OpenAI's, Claude's, Gemini's and Ollama's clients by `routes`.
 
     `token` is what clients must show, as the API key of their SDK; None lets everybody in. `limits` bounds the open
-    streams. `on_end` is called once for each request that reached a provider, with its `Outcome`; by default a line is
-    logged. The other options are those of `sse_response`, for all answers. The providers are closed with the
+    streams. `on_outcome` is called once for each request that reached a provider, with its `Outcome`; by default a line
+    is logged. The other options are those of `sse_response`, for all answers. The providers are closed with the
     application.
     """
 
@@ -98,7 +98,7 @@ def gateway(
             await provider.aclose()
 
     http_routes = gateway_routes(
-        routes, token=token, limits=limits, on_end=on_end, max_body_size=max_body_size, **options
+        routes, token=token, limits=limits, on_outcome=on_outcome, max_body_size=max_body_size, **options
     )
     return Starlette(routes=http_routes, exception_handlers={HTTPException: _as_json}, lifespan=lifespan)
 
@@ -108,42 +108,41 @@ def gateway_routes(
     *,
     token: str | None = None,
     limits: Limits | None = None,
-    on_end: OnEnd | None = None,
+    on_outcome: OnOutcome | None = None,
     max_body_size: int = _MAX_BODY_SIZE,
     **options: Unpack[StreamOptions],
 ) -> list[BaseRoute]:
     """Return the gateway's addresses, for an application of your own. The options are those of `gateway`."""
     if token is not None and (not isinstance(token, str) or not token.strip()):
         raise ValueError("token must be a text that is not blank, or None to let everybody in")
-    if on_end is not None and not callable(on_end):
-        raise TypeError(f"on_end must be callable, not {type(on_end).__name__}")
+    if on_outcome is not None and not callable(on_outcome):
+        raise TypeError(f"on_outcome must be callable, not {type(on_outcome).__name__}")
     for ours in ("status", "on_end", "background"):
         if ours in options:
             raise ValueError(f"{ours} is not for a gateway's caller to set")
     # Pages of other sites may ask only where they are told so.
-    options = {"cors": None, **options}
-    doors = _Gateway(routes, token, limits or Limits(), on_end or _log, options)
-    lists: Iterable[tuple[str, Callable[[Routes], dict[str, Any]]]] = (
-        ("/v1beta/models", gemini_models),
-        ("/api/tags", ollama_tags),
-        ("/api/version", ollama_version),
-    )
+    checked: StreamOptions = {"cors": None, **options}
+    # Wrong options are found here, not at the first request.
+    sse_response([], **checked)
+    doors = _Gateway(routes, token, limits or Limits(), on_outcome or _log, checked)
+    versions = ("/v1", "/v1beta")
     return [
-        HTTPRoute("/v1/models", doors.models, methods=["GET"]),
-        HTTPRoute("/v1/models/{id:path}", doors.model, methods=["GET"]),
-        *(HTTPRoute(path, partial(doors.listed, made), methods=["GET"]) for path, made in lists),
+        *(HTTPRoute(f"{version}/models", doors.models, methods=["GET"]) for version in versions),
+        *(HTTPRoute(f"{version}/models/{{id:path}}", doors.model, methods=["GET"]) for version in versions),
+        HTTPRoute("/api/tags", partial(doors.listed, ollama_tags), methods=["GET"]),
+        HTTPRoute("/api/version", partial(doors.listed, ollama_version), methods=["GET"]),
         *(HTTPRoute(client.path, doors.endpoint(client, max_body_size)) for client in CLIENTS),
     ]
 
 
 class _Gateway:
     def __init__(
-        self, routes: Routes, token: str | None, limits: Limits, on_end: OnEnd, options: StreamOptions
+        self, routes: Routes, token: str | None, limits: Limits, on_outcome: OnOutcome, options: StreamOptions
     ) -> None:
         self._routes = routes
         self._token = None if token is None else sha256(token.encode()).digest()
         self._limits = limits
-        self._on_end = on_end
+        self._on_outcome = on_outcome
         self._options = options
 
     def endpoint(self, client: Client, max_body_size: int) -> Endpoint:
@@ -166,7 +165,8 @@ class _Gateway:
         asked, caller = prepared
         model = asked.request.model or ""
         provider, provider_model = self._routes.find(model)
-        own = codec(client.dialect) is codec(getattr(provider, "dialect", "openai"))
+        theirs = getattr(provider, "dialect", None)
+        own = theirs in names() and codec(theirs) is codec(client.dialect)
         request = msgspec.structs.replace(
             asked.request if own else portable(asked.request),
             model=provider_model,
@@ -186,7 +186,7 @@ class _Gateway:
                 summary=summary,
                 **caller._asdict(),
             )
-            told = self._on_end(outcome)
+            told = self._on_outcome(outcome)
             if inspect.isawaitable(told):
                 await told
 
@@ -227,15 +227,14 @@ class _Gateway:
         )
 
     async def models(self, request: Request) -> Response:
-        """Answer GET /v1/models, which OpenAI's and Anthropic's clients both ask for."""
-        return await self.listed(anthropic_models if "anthropic-version" in request.headers else openai_models, request)
+        """Answer GET /v1/models and /v1beta/models, in the words of the client that asks."""
+        return await self.listed(_list_for(request), request)
 
     async def model(self, request: Request) -> Response:
-        """Answer GET /v1/models/{id}."""
+        """Answer a request for one model of the list."""
         self._admitted(request)
-        listed = anthropic_models if "anthropic-version" in request.headers else openai_models
         id = request.path_params["id"]
-        found = next((model for model in listed(self._routes)["data"] if model["id"] == id), None)
+        found = single(_list_for(request)(self._routes), id)
         if found is None:
             raise HTTPException(404, f"the model {id[:80]!r} is not listed; GET /v1/models lists those that are")
         return JSONResponse(found)
@@ -244,6 +243,14 @@ class _Gateway:
         """Answer a request for a list of models."""
         self._admitted(request)
         return JSONResponse(made(self._routes))
+
+
+def _list_for(request: Request) -> Callable[[Routes], dict[str, Any]]:
+    """Return who lists the models: one address is asked by three kinds of clients."""
+    if "anthropic-version" in request.headers:
+        return anthropic_models
+    google = request.url.path.startswith("/v1beta/") or "x-goog-api-key" in request.headers
+    return gemini_models if google else openai_models
 
 
 def _header(request: Request, *names: str) -> str | None:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-import msgspec
 from starlette.requests import Request
 
 from gai_stream import _json
@@ -44,9 +43,8 @@ class Client(NamedTuple):
         return _encoder(self.dialect).error_body(failure, status)
 
 
-def _encoder(dialect: str) -> type[Encoder]:
-    encoder: Any = registry.dialect(dialect).encoder
-    return encoder  # type: ignore[no-any-return]
+def _encoder(dialect: str) -> Any:
+    return registry.dialect(dialect).encoder
 
 
 def _streams(body: dict[str, Any], request: Request, *, default: bool = False) -> bool:
@@ -84,7 +82,7 @@ def _chat_completions(body: dict[str, Any], request: Request) -> Asked:
 
 
 def _ollama(mode: str, body: dict[str, Any], request: Request) -> Asked:
-    asked: ChatRequest = codec("ollama").parse(body, mode=mode)
+    asked: ChatRequest = codec("ollama").parse(body, generate=mode == "generate")
     form: Form = "ndjson" if _streams(body, request, default=True) else "whole"
     return Asked(asked, form, partial(_encoder("ollama"), model=_named(asked), mode=mode))
 
@@ -100,7 +98,7 @@ def _gemini(body: dict[str, Any], request: Request) -> Asked:
         raise DecodeError(f"?alt must be sse or json, not {alt[:20]!r}")
     if form == "array" and alt == "sse":
         form = "sse"
-    asked: ChatRequest = codec("gemini").parse(body, model=model)
+    asked: ChatRequest = codec("gemini").parse(body, model=model, stream=form != "whole")
     return Asked(asked, form, partial(_encoder("gemini"), model=_named(asked)))
 
 
@@ -111,6 +109,8 @@ CLIENTS: Final = (
     Client("/api/chat", "ollama", partial(_ollama, "chat")),
     Client("/api/generate", "ollama", partial(_ollama, "generate")),
     Client("/v1beta/models/{call:path}", "gemini", _gemini),
+    # Where Google's own SDK asks since its third version.
+    Client("/v1/models/{call:path}", "gemini", _gemini),
 )
 
 

@@ -79,8 +79,8 @@ def load(path: str | os.PathLike[str], env: Mapping[str, str] | None = None) -> 
         per_process = 100                   # open streams
         per_key = 10
 
-    A provider that [models] or `default` name, and [providers] does not, is the preset of that name. The token comes from
-    GAI_STREAM_TOKEN. Raises ValueError that names the file, the setting and the fix.
+    A provider that [models] or `default` name, and [providers] does not, is the preset of that name. The token comes
+    from GAI_STREAM_TOKEN. Raises ValueError that names the file, the setting and the fix.
     """
     env = os.environ if env is None else env
     try:
@@ -124,8 +124,10 @@ def from_env(env: Mapping[str, str] | None = None, *, default: str | None = None
 def _provider(name: str, asked: _Provider, env: Mapping[str, str]) -> Provider:
     preset = asked.preset or name
     if preset == "scripted":
-        return ScriptedProvider(name=name, **({"model": asked.model} if asked.model else {}))
-    options: dict[str, Any] = {key: value for key in ("model", "base_url") if (value := getattr(asked, key)) is not None}
+        return ScriptedProvider(name=name, model=asked.model or "scripted")
+    options: dict[str, Any] = {
+        key: value for key in ("model", "base_url") if (value := getattr(asked, key)) is not None
+    }
     if asked.api_key_env is not None:
         options["api_key"] = env.get(asked.api_key_env, "").strip()
         if not options["api_key"]:

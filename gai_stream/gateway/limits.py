@@ -16,9 +16,7 @@ class Limits:
     seconds to wait.
     """
 
-    def __init__(
-        self, *, per_process: int | None = None, per_key: int | None = None, retry_after: float = 1.0
-    ) -> None:
+    def __init__(self, *, per_process: int | None = None, per_key: int | None = None, retry_after: float = 1.0) -> None:
         for option, value in (("per_process", per_process), ("per_key", per_key)):
             if value is not None and (type(value) is not int or value < 1):
                 raise ValueError(f"{option} must be a number of streams of at least 1, or None for any, not {value!r}")

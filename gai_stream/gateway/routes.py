@@ -36,8 +36,8 @@ class Routes:
     """Find the provider for a model's name.
 
     `models` maps names to "provider" or "provider/model"; a name that ends with `*` stands for all that begin so, and
-    the longest one that fits counts. Then "provider/model" itself is understood, then the well-known families ("gpt-4" is
-    OpenAI's where OpenAI is among the providers), and whatever is left goes to `default`, if there is one.
+    the longest one that fits counts. Then "provider/model" itself is understood, then the well-known families ("gpt-4"
+    is OpenAI's where OpenAI is among the providers), and whatever is left goes to `default`, if there is one.
 
     Raises ValueError for a target that names no provider, naming it.
     """
@@ -51,7 +51,9 @@ class Routes:
         self._models = dict(models or {})
         for name, target in self._models.items():
             if not isinstance(target, str) or self._provider(target.partition("/")[0]) is None:
-                raise ValueError(f"models[{name!r}] must be one of {self._names()}, or one of them with /model behind it")
+                raise ValueError(
+                    f"models[{name!r}] must be one of {self._names()}, or one of them with /model behind it"
+                )
         if default is not None and self._provider(default) is None:
             raise ValueError(f"default must be one of {self._names()}, not {default!r}")
         self._default = default
@@ -67,7 +69,7 @@ class Routes:
         if target is not None:
             name, _, rest = target.partition("/")
             return self._route(name, rest or None)
-        name, slash, rest = model.partition("/")
+        name, _, rest = model.partition("/")
         if self._provider(name) is not None:
             return self._route(name, rest or None)
         family = next((owner for prefix, owner in _FAMILIES.items() if model.startswith(prefix)), None)
@@ -75,7 +77,9 @@ class Routes:
             return Route(self.providers[family], model)
         if self._default is not None:
             return self._route(self._default, model)
-        raise ProviderError("not_found", f"the model {model[:80]!r} is not served here; GET /v1/models lists those that are")
+        raise ProviderError(
+            "not_found", f"the model {model[:80]!r} is not served here; GET /v1/models lists those that are"
+        )
 
     def models(self) -> dict[str, str]:
         """Return the names that can be asked for as they are, each with its provider's name."""

@@ -174,6 +174,10 @@ class HTTPProvider:
         if model is None and "{model}" in self._preset.path:
             raise ProviderError("invalid_request", f"model is missing; name one that {self.name} has")
         content = _json.dumps(self._codec.body(request, model=self.model, **self._options))
+        headers = self._headers.copy()
+        for name, value in (("idempotency-key", request.idempotency_key), ("x-trace-id", request.trace_id)):
+            if value is not None:
+                headers[name] = value
         total = self._timeouts.total
         deadline = inf if total is None else anyio.current_time() + total
         retry = 0
@@ -182,7 +186,7 @@ class HTTPProvider:
             for base in self._bases:
                 url = target(base, self._preset.path, model)
                 exchange = Exchange(self._client, self._timeouts, self.name, deadline=deadline)
-                post = self._client.build_request("POST", url, headers=self._headers, content=content)
+                post = self._client.build_request("POST", url, headers=headers, content=content)
                 try:
                     await exchange.begin(post)
                 except ProviderError as exc:

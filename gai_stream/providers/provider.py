@@ -101,8 +101,8 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     limits the answer. `reasoning_effort` is "none", "minimal", "low", "medium", "high", "xhigh" or "max".
     `parallel_tool_calls=False` asks for one call at a time. `extra` holds keys that only some providers know, in the
     words of the one that is asked, sent as they are. `stream` says whether the asker wants the answer in pieces: a
-    provider always streams, so it is for the endpoint to honour. `provider`, `conversation_id` and `context` are for
-    your application: no provider sees them.
+    provider always streams, so it is for the endpoint to honour. `idempotency_key` and `trace_id` are passed on as
+    headers. `provider`, `conversation_id` and `context` are for your application: no provider sees them.
 
     Raises ValueError for a request without messages.
     """
@@ -121,6 +121,8 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     system: str | None = None
     extra: dict[str, Any] = {}
     stream: bool = True
+    idempotency_key: str | None = None
+    trace_id: str | None = None
     provider: str | None = None
     conversation_id: str | None = None
     context: Any = None

@@ -76,6 +76,13 @@ async def test_an_http_exception_keeps_its_status_words_and_headers(serve: Any) 
     assert response.json()["error"]["message"] == "short and stout"
 
 
+async def test_a_dialect_whose_clients_show_the_body_gets_it_as_plain_text(serve: Any) -> None:
+    error = ProviderError("rate_limited", "slöw")
+    response = await serve(sse_response(failing_source([], error), encoder="vercel"))
+    assert (response.status, response.text) == (429, "slöw")
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"
+
+
 async def test_an_sdks_error_keeps_its_status_but_not_its_words(serve: Any) -> None:
     import httpx2
     import openai

@@ -20,8 +20,8 @@ from gai_stream.dialects.gai import GaiEncoder
 from gai_stream.dialects.gai_v1 import GaiV1Encoder
 from gai_stream.dialects.openai import OpenAIEncoder
 from gai_stream.events import EVENT_TYPES, Failure, Finish, ReasoningDelta, Start, TextDelta, ToolCall
+from gai_stream.lift import Lift
 from gai_stream.ndjson import NDJSONEncoder
-from gai_stream.source import Lift
 from gai_stream.sse import ServerSentEvent, SSEEncoder
 
 pytestmark = pytest.mark.anyio

@@ -95,9 +95,7 @@ def check_grammar(events: list[Event]) -> None:
     deltas = [event for event in events if isinstance(event, ToolCallDelta)]
     calls = [event for event in events if isinstance(event, ToolCall)]
     assert [delta.index for delta in deltas] == list(range(len(deltas)))
-    assert [(d.id, d.name, d.arguments, d.kind) for d in deltas] == [
-        (c.id, c.name, c.arguments, c.kind) for c in calls
-    ]
+    assert [(d.id, d.name, d.arguments, d.kind) for d in deltas] == [(c.id, c.name, c.arguments, c.kind) for c in calls]
     assert all(json.loads(call.arguments) == call.input for call in calls)
 
 
@@ -221,7 +219,9 @@ def test_every_recording_served_again_decodes_to_the_same(corpus: Path, expected
             others = (Start, Safety, Finish, Failure)
             assert [e for e in again if not isinstance(e, others)] == [e for e in events if not isinstance(e, others)]
             # Ratings ride on the next chunk; a source of its own for what the prompt was blocked for is not sent.
-            assert {repr(e) for e in again if isinstance(e, Safety)} == {repr(e) for e in events if isinstance(e, Safety)}
+            assert {repr(e) for e in again if isinstance(e, Safety)} == {
+                repr(e) for e in events if isinstance(e, Safety)
+            }
             end, ending = events[-2], again[-2]
             if isinstance(end, Finish):
                 assert isinstance(ending, Finish)

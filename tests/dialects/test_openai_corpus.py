@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from gai_stream.dialects import registry
 from gai_stream.dialects.openai import OpenAIDecoder, OpenAIEncoder
 from gai_stream.events import (
     AudioDelta,
@@ -27,6 +28,7 @@ from gai_stream.events import (
 )
 from gai_stream.sse import SSEDecoder
 
+OPENAI: Any = registry.dialect("openai").decoder
 SMALL = 2500
 FOLDERS = (
     *("openai", "alibaba", "deepseek", "glm", "gpustack", "groq"),
@@ -36,7 +38,7 @@ FOLDERS = (
 
 def events_of(*chunks: bytes) -> list[Event]:
     """What the bytes say, through the decoders that a provider would use."""
-    decoder = OpenAIDecoder()
+    decoder: Any = OPENAI()
     sse = SSEDecoder(on_ignored=decoder.ignored)
     events: list[Event] = []
     for chunk in chunks:

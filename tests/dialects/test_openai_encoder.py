@@ -347,6 +347,16 @@ def test_what_has_no_place_here_is_left_out_and_own_raw_events_pass() -> None:
     assert encode(START, *silent, Raw("openai", raw), finish=False) == [delta(OPENING), raw]
 
 
+def test_a_text_alone_is_told_the_short_way_while_nothing_else_must_be() -> None:
+    encoder = OpenAIEncoder(created=7)
+    assert encoder.text_message("a") is None
+    encoder.feed(START)
+    assert [encoder.text_message("a")] == encoder.feed(TextDelta("a"))
+    assert encoder.text_message("") is None
+    encoder.feed(Finish("stop"))
+    assert encoder.text_message("a") is None
+
+
 def test_nothing_is_taken_after_the_end() -> None:
     encoder = OpenAIEncoder()
     encoder.feed(Done())

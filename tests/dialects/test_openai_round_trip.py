@@ -25,6 +25,7 @@ from gai_stream.events import (
     TextDelta,
     ToolCall,
     ToolCallDelta,
+    ToolResult,
     Usage,
 )
 
@@ -118,6 +119,52 @@ def test_an_index_used_again_with_another_id_is_another_call() -> None:
 )
 def test_a_whole_call_is_not_taken_for_another_ones_fragments(other: ToolCall) -> None:
     assert fragments(ToolCallDelta(0, "x", "f", "{}"), other)[1][1:3] == (other.id, other.name)
+
+
+def test_an_id_that_the_api_would_refuse_is_shortened_and_always_the_same() -> None:
+    long = "toolu_" + "a" * 60
+    fitting = "functions.Bash:0"
+    events: list[Event] = [ToolCallDelta(0, long, "f", "{}"), ToolCall(long, "f", {}, "{}"), ToolCall(fitting, "g", {})]
+    ids = [id for _, id, _, _ in fragments(*events) if id is not None]
+    assert ids == [f"toolu_{'a' * 25}_afcba429", fitting]
+    assert len(ids[0]) == 40
+
+
+@pytest.mark.parametrize(("provider", "sealed"), [(None, True), ("gemini", True), ("anthropic", False), ("x", False)])
+def test_geminis_seal_on_a_call_goes_where_gemini_has_it(provider: str | None, sealed: bool) -> None:
+    calls: list[Event] = [
+        ToolCallDelta(0, "x", "f", "{}"),
+        ToolCall("x", "f", {}, "{}", signature="s1"),
+        ToolCall("y", "g", {}, "{}", signature="s2"),
+        ToolCall("z", "h", {}, "{}"),
+    ]
+    events = decoded([Start("m", provider, "c"), *calls, Finish("tool_calls"), Done()], "sse")
+    seals = [event.signature for event in events if isinstance(event, ToolCall)]
+    assert seals == (["s1", "s2", None] if sealed else [None, None, None])
+
+
+def test_the_input_of_a_custom_tool_is_free_text() -> None:
+    calls: list[Event] = [
+        ToolCallDelta(0, "x", "sql", "SEL", kind="custom"),
+        ToolCallDelta(0, arguments="ECT {"),
+        ToolCall("x", "sql", "SELECT {", "SELECT {", kind="custom"),
+        ToolCall("y", "sql", " ", kind="custom"),
+    ]
+    events = decoded([Start("m", None, "c"), *calls, Finish("tool_calls"), Done()], "ndjson")
+    assert [event for event in events if isinstance(event, ToolCall)] == [
+        ToolCall("x", "sql", "SELECT {", "SELECT {", kind="custom"),
+        ToolCall("y", "sql", " ", " ", kind="custom"),
+    ]
+
+
+def test_a_call_that_the_provider_runs_by_itself_is_not_told() -> None:
+    server: list[Event] = [
+        ToolCallDelta(0, "s", "search", "{}", kind="server"),
+        ToolCall("s", "search", {}, "{}", kind="server", signature="seal"),
+        ToolResult("s", "search", "found"),
+    ]
+    events = decoded([Start("m", None, "c"), *server, Finish("stop"), Done()], "sse")
+    assert events[1:] == [FinishStep(1), Finish("stop", None, "stop"), Done()]
 
 
 def test_arguments_that_no_json_parser_takes_pass_unchanged() -> None:
@@ -233,6 +280,13 @@ def gist(events: list[Event]) -> dict[str, Any]:
 @given(answers(), st.sampled_from(["sse", "ndjson"]))
 def test_every_legal_answer_comes_back_the_same(events: list[Event], framing: str) -> None:
     assert gist(decoded(events, framing)) == gist(events)
+
+
+@given(answers())
+def test_every_legal_answer_comes_back_the_same_in_one_piece(events: list[Event]) -> None:
+    encoder, decoder = OpenAIEncoder(framing="ndjson"), OpenAIDecoder()
+    messages = [message for event in events for message in encoder.feed(event)] + encoder.finish()
+    assert gist(decoder.feed(OpenAIEncoder.whole(messages)) + decoder.finish()) == gist(events)
 
 
 @given(

@@ -12,6 +12,8 @@ from typing import Any
 import openai
 import pytest
 
+from gai_stream import _json
+from gai_stream.dialects import registry
 from gai_stream.dialects.openai import OpenAIDecoder, OpenAIEncoder
 from gai_stream.events import (
     AudioDelta,
@@ -32,11 +34,18 @@ from gai_stream.events import (
     ToolResult,
     Usage,
 )
+from gai_stream.ndjson import NDJSONDecoder
 from gai_stream.sse import SSEDecoder, SSEEncoder
 
-Serve = Callable[[list[Event]], str]
+Serve = Callable[..., str]
 START = Start("m", None, "c1")
 USAGE = Usage(10, 5, 15, 2, 3)
+
+
+def wire_whole(events: list[Event]) -> bytes:
+    encoder = OpenAIEncoder(framing="ndjson")
+    messages = [message for event in events for message in encoder.feed(event)] + encoder.finish()
+    return _json.dumps(OpenAIEncoder.whole(messages))
 
 
 def wire(events: list[Event]) -> bytes:
@@ -54,10 +63,12 @@ def serve() -> Iterator[Serve]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["content-length"]))
+            body = bodies[self.path.split("/")[1]]
+            kind = "application/json" if body.startswith(b"{") else "text/event-stream; charset=utf-8"
             self.send_response(200)
-            self.send_header("content-type", "text/event-stream; charset=utf-8")
+            self.send_header("content-type", kind)
             self.end_headers()
-            self.wfile.write(bodies[self.path.split("/")[1]])
+            self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""
@@ -66,9 +77,9 @@ def serve() -> Iterator[Serve]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
 
-    def base_url(events: list[Event]) -> str:
+    def base_url(events: list[Event], as_bytes: Callable[[list[Event]], bytes] = wire) -> str:
         key = str(len(bodies))
-        bodies[key] = wire(events)
+        bodies[key] = as_bytes(events)
         return f"http://127.0.0.1:{server.server_port}/{key}"
 
     yield base_url
@@ -209,6 +220,79 @@ def test_every_recording_served_again_pleases_the_helper(corpus: Path, expected:
         assert (final.usage.total_tokens if final.usage else None) == (end.usage.total_tokens if end.usage else None)
 
 
+def of_others(corpus: Path, expected: dict[str, Any]) -> Iterator[tuple[str, list[Event]]]:
+    """Every recording of another dialect that can be decoded."""
+    for name, wanted in expected.items():
+        known = wanted["dialect"].replace("-", "_")
+        if known in registry.names():
+            dialect = registry.dialect(known)
+            decoder: Any = dialect.decoder() if dialect.decoder is not None else None
+            framing: Any = SSEDecoder() if dialect.framing == "sse" else NDJSONDecoder()
+            messages = framing.feed((corpus / name).read_bytes()) + framing.finish()
+            yield name, [event for message in messages for event in decoder.feed(message)] + decoder.finish()
+
+
+def check_message(name: str, final: Any, events: list[Event]) -> None:
+    """Compare the whole answer that an SDK has with what the events say."""
+    message = final.choices[0].message
+    text = "".join(e.text for e in events if isinstance(e, TextDelta) and (e.index, e.refusal) == (0, False))
+    thought = "".join(e.text for e in events if isinstance(e, ReasoningDelta) and e.index == 0)
+    assert (message.content or "", message.role) == (text, "assistant"), name
+    assert (message.model_extra or {}).get("reasoning_content", "") == thought, name
+    calls = [
+        (c.function.name, _json.loads(c.function.arguments))
+        if c.type == "function"
+        else (c.custom.name, c.custom.input)
+        for c in message.tool_calls or ()
+    ]
+    told = [e for e in events if isinstance(e, ToolCall) and e.choice == 0 and e.kind != "server"]
+    assert calls == [(call.name, call.input) for call in told], name
+    finish = events[-2]
+    assert isinstance(finish, Finish)
+    assert (final.usage.total_tokens if final.usage else None) == (finish.usage and finish.usage.total_tokens), name
+
+
+def read_whole(base_url: str) -> Any:
+    with client(base_url) as sdk:
+        return sdk.chat.completions.create(model="m", messages=[])
+
+
+def test_every_recording_in_one_piece_pleases_the_sdk(corpus: Path, expected: dict[str, Any], serve: Serve) -> None:
+    names = []
+    for name, events in (*recordings(corpus, expected), *of_others(corpus, expected)):
+        end = events[-2]
+        # A call that was cut has no whole: its fragments are all that the client gets.
+        if isinstance(end, Finish) and end.reason not in ("error", "length"):
+            names.append(name)
+            final = read_whole(serve(events, wire_whole))
+            check_message(name, final, events)
+            assert final.object == "chat.completion"
+            assert len(final.choices) == len(expected[name].get("choices") or [0])
+    assert len(names) >= 29
+
+
+def test_every_recording_of_another_dialect_pleases_both(corpus: Path, expected: dict[str, Any], serve: Serve) -> None:
+    names = []
+    for name, events in of_others(corpus, expected):
+        names.append(name)
+        end = events[-2]
+        if isinstance(end, Failure) or (isinstance(end, Finish) and end.reason == "error"):
+            for reader in (read, read_helper):
+                with pytest.raises(openai.APIError):
+                    reader(serve(events))
+            continue
+        assert isinstance(end, Finish)
+        seen = read(serve(events))
+        assert seen.text == {0: "".join(e.text for e in events if isinstance(e, TextDelta) and not e.refusal)}, name
+        if end.reason in ("length", "content_filter", "refusal"):
+            # As with the real API.
+            with pytest.raises((openai.LengthFinishReasonError, openai.ContentFilterFinishReasonError)):
+                read_helper(serve(events))
+        else:
+            check_message(name, read_helper(serve(events))[0], events)
+    assert len(names) >= 5
+
+
 EVERYTHING: list[Event] = [
     START,
     ReasoningDelta("hm"),
@@ -325,6 +409,38 @@ def test_a_failure_raises_in_the_sdk(events: list[Event], code: str, reader: Any
     with pytest.raises(openai.APIError) as caught:
         reader(serve(events))
     assert caught.value.code == code
+
+
+CUSTOM: list[Event] = [
+    START,
+    ToolCallDelta(0, "x", "sql", "SEL", kind="custom"),
+    ToolCallDelta(0, arguments="ECT {"),
+    ToolCallDelta(1, "y", "f", "{}"),
+    ToolCall("x", "sql", "SELECT {", "SELECT {", kind="custom"),
+    ToolCall("y", "f", {}, "{}", signature="seal"),
+    Finish("tool_calls"),
+    Done(),
+]
+
+
+def test_a_custom_tools_call_pleases_raw_iteration_and_the_answer_in_one_piece(serve: Serve) -> None:
+    with client(serve(CUSTOM)) as sdk, sdk.chat.completions.create(model="m", messages=[], stream=True) as stream:
+        entries = [entry.to_dict() for chunk in stream for c in chunk.choices for entry in c.delta.tool_calls or ()]
+    custom: list[Any] = [entry["custom"] for entry in entries if "custom" in entry]
+    assert "".join(piece["input"] for piece in custom) == "SELECT {"
+    assert custom[0]["name"] == "sql"
+    assert (entries[0]["id"], entries[0]["type"]) == ("x", "custom")
+    check_message("custom", read_whole(serve(CUSTOM, wire_whole)), CUSTOM)
+
+
+def test_a_custom_tools_call_pleases_the_helper(serve: Serve) -> None:
+    # Up to its own end: asked for the whole, it looks for the name of a custom tool's call, whoever sends it, in vain.
+    with client(serve(CUSTOM)) as sdk, sdk.chat.completions.stream(model="m", messages=[]) as stream:
+        done = [event for event in stream if event.type == "tool_calls.function.arguments.done"]
+        snapshot: Any = stream.current_completion_snapshot.to_dict()
+    assert [(event.name, event.arguments) for event in done] == [("f", "{}")]
+    first, _ = snapshot["choices"][0]["message"]["tool_calls"]
+    assert first["custom"] == {"name": "sql", "input": "SELECT {"}
 
 
 @pytest.mark.parametrize("events", [[], [TextDelta("a")], [START, Finish("stop")], [Done()]])

@@ -12,14 +12,19 @@ from gai_stream.events import (
     Citations,
     Done,
     Event,
+    Failure,
     Finish,
     FinishStep,
     ReasoningDelta,
     Safety,
     Start,
     TextDelta,
+    ToolCall,
+    ToolCallDelta,
+    ToolResult,
     Usage,
 )
+from gai_stream.exceptions import TruncatedStream
 
 
 def chunk(delta: dict[str, Any] | None = None, *, reason: str | None = None, **extra: Any) -> dict[str, Any]:
@@ -74,6 +79,109 @@ def test_seals_on_reasoning_are_kept() -> None:
     same = {"reasoning_details": [sealed], "thinking_blocks": [{"thinking": "hm", "signature": "s1"}]}
     assert decode(chunk(same)) == [ReasoningDelta("hm", "s1")]
     assert decode(chunk({"reasoning_details": "odd", "thinking_blocks": [5, {}]})) == []
+
+
+def test_reasoning_that_only_the_provider_can_read_is_kept_as_it_is() -> None:
+    blocks = [{"type": "redacted_thinking", "data": "d1"}, {"type": "redacted_thinking", "data": "d1"}]
+    assert decode(chunk({"thinking_blocks": blocks})) == [ReasoningDelta("", redacted="d1")]
+    assert decode(chunk({"reasoning_details": [{"type": "reasoning.encrypted", "data": 5, "signature": []}]})) == []
+
+
+SEAL = {"google": {"thought_signature": "seal"}}
+
+
+def sealed(*deltas: dict[str, Any]) -> list[Event]:
+    return decode(*(chunk(delta) for delta in deltas), chunk({}, reason="stop"), "[DONE]")[:-3]
+
+
+def test_geminis_seal_on_a_call_is_the_calls() -> None:
+    function = {"name": "f", "arguments": "{}"}
+    entry = {"index": 0, "id": "x", "function": function}
+    told: list[Event] = [ToolCallDelta(0, "x", "f", "{}"), ToolCall("x", "f", {}, "{}", signature="seal")]
+    assert sealed({"tool_calls": [{**entry, "extra_content": SEAL}]}) == told
+    assert sealed({"tool_calls": [entry]}, {"tool_calls": [{"index": 0, "extra_content": SEAL}]}) == told
+    assert sealed({"tool_calls": [entry]}, {"extra_content": SEAL}) == told
+    other = {"google": {"thought_signature": "other"}}
+    assert sealed({"tool_calls": [{**entry, "extra_content": SEAL}]}, {"extra_content": other}) == [
+        told[0],
+        ReasoningDelta("", "other"),
+        told[1],
+    ]
+    # Objects run together: the seal is on the first.
+    calls = sealed({"tool_calls": [{**entry, "extra_content": SEAL, "function": {**function, "arguments": "{}{}"}}]})
+    assert [event.signature for event in calls if isinstance(event, ToolCall)] == ["seal", None]
+
+
+def test_geminis_seal_without_a_call_is_on_what_was_thought() -> None:
+    assert sealed({"extra_content": SEAL}) == [ReasoningDelta("", "seal")]
+    entry = {"index": 0, "id": "x", "function": {"name": "f", "arguments": "{}"}}
+    assert sealed({"tool_calls": [entry]}, {"content": "a", "extra_content": SEAL}) == [
+        ToolCallDelta(0, "x", "f", "{}"),
+        TextDelta("a"),
+        ReasoningDelta("", "seal"),
+        ToolCall("x", "f", {}, "{}"),
+    ]
+
+
+@pytest.mark.parametrize("odd", ["x", {"google": "x"}, {"google": {"thought_signature": 5}}, {"openai": {}}])
+def test_extra_content_of_another_kind_is_nothing(odd: Any) -> None:
+    entry = {"index": 0, "id": "x", "function": {"name": "f", "arguments": "{}"}, "extra_content": odd}
+    assert sealed({"tool_calls": [entry], "extra_content": odd})[-1] == ToolCall("x", "f", {}, "{}")
+
+
+def test_tools_that_groq_ran_are_calls_of_the_servers() -> None:
+    asked = {"index": 0, "type": "search", "arguments": '{"query": "x"}'}
+    results = {"results": [{"title": "T", "url": "u"}]}
+    done = {**asked, "output": "found", "search_results": results}
+    (call, result, text) = decode(
+        chunk({"executed_tools": [{"index": 0, "type": "search"}]}),
+        chunk({"executed_tools": [asked]}),
+        {**chunk({"executed_tools": [done], "content": "a"}), "id": "other"},
+        chunk({"executed_tools": [done]}),
+    )[:3]
+    assert isinstance(call, ToolCall)
+    assert call == ToolCall(call.id, "search", {"query": "x"}, '{"query": "x"}', kind="server")
+    assert (result, text) == (TextDelta("a"), ToolResult(call.id, "search", "found"))
+    assert decode(chunk({"executed_tools": [asked]})) == [call]
+    unnamed = decode(chunk({"executed_tools": [{"search_results": results}, "odd"]}))
+    assert [type(event) for event in unnamed] == [ToolCall, ToolResult]
+    assert decode(chunk({"executed_tools": "odd"})) == []
+
+
+def test_a_stream_that_groq_stopped_early_failed() -> None:
+    assert decode(chunk({"content": "a"}), chunk({}, x_groq={"id": "r", "error": "over capacity"})) == [
+        TextDelta("a"),
+        Failure("internal", "over capacity", True),
+        Done(finished=False),
+    ]
+
+
+def test_a_server_that_gives_no_reason_can_be_known_for_it() -> None:
+    decoder = OpenAIDecoder(needs_reason=False)
+    decoder.feed(chunk({"content": "a"}))
+    assert decoder.finish() == [FinishStep(1), Finish("unknown"), Done()]
+    with pytest.raises(TruncatedStream):
+        OpenAIDecoder(needs_reason=False).finish()
+    with pytest.raises(ValueError, match="needs_reason must be True or False, not 'no'"):
+        OpenAIDecoder(needs_reason="no")  # type: ignore[arg-type]
+
+
+def test_a_call_of_a_kind_that_nobody_knows_is_not_the_clients_business() -> None:
+    assert decode(
+        chunk({"tool_calls": [{"index": 0, "id": "x", "type": "drawing", "drawing": {}}], "content": "a"})
+    ) == [TextDelta("a")]
+
+
+def test_log_probabilities_have_no_place() -> None:
+    choice = {"index": 0, "delta": {"content": "a"}, "logprobs": {"content": [{"token": "a", "logprob": -0.1}]}}
+    assert decode({"id": "c", "choices": [choice]}) == [TextDelta("a")]
+
+
+def test_an_empty_span_is_none() -> None:
+    source = {"url": "u", "title": "", "start_index": 0, "end_index": 0}
+    assert decode(chunk({"annotations": [{"type": "url_citation", "url_citation": source}]})) == [
+        Citations([Citation("u")])
+    ]
 
 
 def test_content_may_be_a_list() -> None:
@@ -138,6 +246,7 @@ def test_an_id_that_changes_per_chunk_starts_once() -> None:
         ({"usage": {"prompt_tokens": 3}}, Usage(3)),
         ({"usage": {"total_tokens": 3}}, Usage(None, None, 3)),
         ({"usage": {}}, None),
+        ({"usage": {"prompt_tokens": float("inf"), "completion_tokens": float("nan")}}, None),
         ({"usage": None}, None),
         ({"x_groq": {"id": "r"}}, None),
         ({"x_groq": {"id": "r", "usage": {"prompt_tokens": 3, "queue_time": 0.1}}}, Usage(3)),

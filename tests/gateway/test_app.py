@@ -196,7 +196,9 @@ async def test_openais_usage_chunk_comes_where_it_is_asked_for(asked: bool, open
 
 @every_api
 @pytest.mark.parametrize("content", [b"{", b"[]", b"1", b"", b"\xff"], ids=["cut", "list", "number", "empty", "binary"])
-async def test_a_body_that_is_no_object_is_refused_in_the_clients_words(api: str, content: bytes, opened: Opened) -> None:
+async def test_a_body_that_is_no_object_is_refused_in_the_clients_words(
+    api: str, content: bytes, opened: Opened
+) -> None:
     client = await opened(House())
     response = await client.post(ASKED[api][0].format("generateContent"), content=content)
     assert response.status == 400
@@ -259,7 +261,7 @@ async def test_other_methods_and_large_bodies_are_refused(api: str, opened: Open
     client = await opened(House(), max_body_size=1000)
     path, body = ASKED[api]
     path = path.format("generateContent")
-    refused = await client.get(path)
+    refused = await client.request("PUT", path)
     assert (refused.status, refused.headers["allow"]) == (405, "POST, OPTIONS")
     assert "use POST" in error_in(api, refused.json())
     large = await client.post(path, json={**body, "padding": "x" * 2000})
@@ -292,7 +294,12 @@ async def test_pages_of_other_sites_may_not_ask_unless_they_are_told(opened: Ope
 
 @pytest.mark.parametrize(
     "headers",
-    [{"authorization": "Bearer s3cret"}, {"authorization": "bearer  s3cret"}, {"x-api-key": "s3cret"}, {"x-goog-api-key": "s3cret"}],
+    [
+        {"authorization": "Bearer s3cret"},
+        {"authorization": "bearer  s3cret"},
+        {"x-api-key": "s3cret"},
+        {"x-goog-api-key": "s3cret"},
+    ],
 )
 async def test_the_token_may_be_shown_in_any_clients_way(headers: dict[str, str], opened: Opened) -> None:
     client = await opened(House(), token="s3cret")
@@ -307,7 +314,9 @@ async def test_the_token_may_be_shown_in_the_address(opened: Opened) -> None:
 
 
 @every_api
-@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer wrong"}, {"x-api-key": "s3cre"}, {"authorization": "Basic s3cret"}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"authorization": "Bearer wrong"}, {"x-api-key": "s3cre"}, {"authorization": "Basic s3cret"}]
+)
 async def test_nobody_is_let_in_without_the_token(api: str, headers: dict[str, str], opened: Opened) -> None:
     house = House()
     response = await ask(await opened(house, token="s3cret"), api, stream=True, headers=headers)
@@ -317,7 +326,9 @@ async def test_nobody_is_let_in_without_the_token(api: str, headers: dict[str, s
     assert house.asked == []
 
 
-@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/x", "/v1beta/models", "/api/tags", "/api/version"])
+@pytest.mark.parametrize(
+    "path", ["/v1/models", "/v1/models/x", "/v1beta/models", "/v1beta/models/x", "/api/tags", "/api/version"]
+)
 async def test_lists_are_only_for_those_with_the_token(path: str, opened: Opened) -> None:
     assert (await (await opened(House(), token="s3cret")).get(path)).status == 401
 
@@ -326,7 +337,8 @@ async def test_lists_are_only_for_those_with_the_token(path: str, opened: Opened
     ("options", "error", "reason"),
     [
         ({"token": " "}, ValueError, "token must be a text that is not blank, or None"),
-        ({"on_end": 1}, TypeError, "on_end must be callable, not int"),
+        ({"on_outcome": 1}, TypeError, "on_outcome must be callable, not int"),
+        ({"on_end": print}, ValueError, "on_end is not for a gateway's caller to set"),
         ({"status": 201}, ValueError, "status is not for a gateway's caller to set"),
         ({"heartbeat": 0}, ValueError, "heartbeat must be"),
         ({"max_body_size": 0}, ValueError, "max_body_size must be"),
@@ -383,17 +395,19 @@ async def test_an_answer_in_one_piece_fails_with_a_status(
 async def test_a_client_over_its_limit_is_told_to_wait(opened: Opened) -> None:
     outcomes: list[Outcome] = []
     house = House(ANSWER[:2], ever=True)
-    client = await opened(house, limits=Limits(per_key=1, per_process=2, retry_after=4), on_end=outcomes.append)
+    client = await opened(house, limits=Limits(per_key=1, per_process=2, retry_after=4), on_outcome=outcomes.append)
     path, body = ASKED["openai"]
     asked = {"json": {**body, "stream": True}}
     first, second, third = ({"x-api-key": name} for name in "abc")
     async with client.stream("POST", path, headers=first, **asked) as one:
         await one.disconnect_after(1)
-        pass
     assert house.open == 0
-    async with client.stream("POST", path, headers=first, **asked) as one, client.stream("POST", path, headers=second, **asked) as two:
-        await anext(aiter(one))
-        await anext(aiter(two))
+    async with (
+        client.stream("POST", path, headers=first, **asked) as one,
+        client.stream("POST", path, headers=second, **asked) as two,
+    ):
+        await anext(one.chunks())
+        await anext(two.chunks())
         again = await client.post(path, headers=first, **asked)
         assert (again.status, again.headers["retry-after"]) == (429, "4")
         full = await client.post(path, headers=third, **asked)
@@ -409,7 +423,7 @@ async def test_the_hook_is_told_who_used_what(opened: Opened) -> None:
         outcomes.append(outcome)
 
     house = House()
-    client = await opened(house, on_end=remember)
+    client = await opened(house, on_outcome=remember)
     headers = {"x-api-key": "sk-client", "x-trace-id": "t-1", "x-idempotency-key": "i-1", "idempotency-key": "i-2"}
     response = await ask(client, "anthropic", stream=True, headers=headers)
     await ask(client, "ollama", stream=False)
@@ -485,6 +499,10 @@ async def test_models_are_listed_in_every_apis_words(opened: Opened) -> None:
     assert (await client.get("/api/version")).json()["version"]
     one = await client.get("/v1/models/house/inner-1")
     assert one.json()["owned_by"] == "house"
+    google = {"x-goog-api-key": "x"}
+    assert (await client.get("/v1/models", headers=google)).json() == gemini
+    for path, headers in (("/v1/models/house/inner-1", google), ("/v1beta/models/house/inner-1", {})):
+        assert (await client.get(path, headers=headers)).json() == gemini["models"][0]
     missing = await client.get("/v1/models/nobody")
     assert missing.status == 404
     assert "'nobody' is not listed" in error_in("openai", missing.json())

@@ -14,7 +14,7 @@ def test_a_client_may_have_so_many_and_another_as_many() -> None:
     limits = Limits(per_key=2, retry_after=3)
     for key in ("a", "a", "b"):
         limits.enter(key)
-    with pytest.raises(ProviderError, match="^you have 2 streams open already") as raised:
+    with pytest.raises(ProviderError, match=r"^you have 2 streams open already") as raised:
         limits.enter("a")
     assert (raised.value.status, raised.value.retry_after, limits.open) == (429, 3.0, 3)
     limits.leave("a")
@@ -24,7 +24,7 @@ def test_a_client_may_have_so_many_and_another_as_many() -> None:
 def test_a_full_process_refuses_everybody() -> None:
     limits = Limits(per_process=1)
     limits.enter("a")
-    with pytest.raises(ProviderError, match="^too many streams are open$") as raised:
+    with pytest.raises(ProviderError, match=r"^too many streams are open$") as raised:
         limits.enter("b")
     assert (raised.value.status, raised.value.retry_after, raised.value.temporary) == (503, 1.0, True)
     limits.leave("a")

@@ -55,7 +55,9 @@ def test_what_is_left_goes_to_the_default_under_its_own_name() -> None:
 
 
 def test_a_name_that_nobody_has_is_not_found() -> None:
-    with pytest.raises(ProviderError, match="^the model 'glm-4' is not served here; GET /v1/models lists those") as raised:
+    with pytest.raises(
+        ProviderError, match=r"^the model 'glm-4' is not served here; GET /v1/models lists those"
+    ) as raised:
         routes().find("glm-4")
     assert (raised.value.code, raised.value.status) == ("not_found", 404)
 

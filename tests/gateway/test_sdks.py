@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import anthropic
@@ -12,7 +13,8 @@ import ollama
 import openai
 import pytest
 from google import genai
-from google.genai import errors as genai_errors, types as genai_types
+from google.genai import errors as genai_errors
+from google.genai import types as genai_types
 
 from gai_stream.events import (
     Done,
@@ -87,8 +89,12 @@ def gemini(url: str) -> genai.Client:
     return genai.Client(api_key=TOKEN, http_options=genai_types.HttpOptions(base_url=url))
 
 
-def ollama_client(url: str) -> ollama.Client:
-    return ollama.Client(host=url, headers={"authorization": f"Bearer {TOKEN}"})
+@contextmanager
+def ollama_client(url: str, key: str = TOKEN) -> Iterator[ollama.Client]:
+    client = ollama.Client(host=url, headers={"authorization": f"Bearer {key}"})
+    yield client
+    # It has no way to close it of its own.
+    client._client.close()
 
 
 # OpenAI, Chat Completions
@@ -180,9 +186,9 @@ def test_responses_reads_parallel_tools_and_asks_with_images(house: House) -> No
         {"type": "input_image", "image_url": f"data:image/png;base64,{PIXEL}", "detail": "auto"},
     ]
     tool: Any = {"type": "function", "name": "weather", "parameters": SCHEMA, "strict": False}
-    with openai_client(url) as client:
-        with client.responses.stream(model="m", input=[{"role": "user", "content": parts}], tools=[tool]) as stream:
-            final = stream.get_final_response()
+    asked: Any = {"model": "m", "input": [{"role": "user", "content": parts}], "tools": [tool]}
+    with openai_client(url) as client, client.responses.stream(**asked) as stream:
+        final = stream.get_final_response()
     calls: Any = [item for item in final.output if item.type == "function_call"]
     assert [(call.name, json.loads(call.arguments)) for call in calls] == CALLS
     assert [call.call_id for call in calls] == ["call_1", "call_2"]
@@ -226,7 +232,9 @@ def test_claude_reads_parallel_tools_and_asks_with_images_and_results(house: Hou
     ]
     tools: Any = [{"name": "weather", "description": "d", "input_schema": SCHEMA}]
     with claude(url) as client:
-        with client.messages.stream(model="m", max_tokens=9, system="be brief", messages=messages, tools=tools) as stream:
+        with client.messages.stream(
+            model="m", max_tokens=9, system="be brief", messages=messages, tools=tools
+        ) as stream:
             final = stream.get_final_message()
         whole = client.messages.create(model="m", max_tokens=9, messages=messages, tools=tools)
     for answer in (final, whole):
@@ -249,10 +257,13 @@ def test_claude_raises_a_refusal(house: House) -> None:
 
 @failing
 def test_claude_raises_an_error_behind_the_text(house: House) -> None:
-    with claude(house[1]) as client, pytest.raises(anthropic.APIStatusError, match="too busy"):
-        with client.messages.stream(model="m", max_tokens=9, messages=QUESTION) as stream:
-            for _ in stream:
-                pass
+    with (
+        claude(house[1]) as client,
+        pytest.raises(anthropic.APIStatusError, match="too busy"),
+        client.messages.stream(model="m", max_tokens=9, messages=QUESTION) as stream,
+    ):
+        for _ in stream:
+            pass
 
 
 # Gemini
@@ -313,27 +324,27 @@ def test_gemini_raises_an_error_behind_the_text(house: House) -> None:
 
 
 def test_ollama_reads_text_and_thinking(house: House) -> None:
-    client = ollama_client(house[1])
-    lines = list(client.chat(model="llama-x", messages=QUESTION, stream=True))
-    whole = client.chat(model="llama-x", messages=QUESTION)
+    with ollama_client(house[1]) as client:
+        lines = list(client.chat(model="llama-x", messages=QUESTION, stream=True))
+        whole = client.chat(model="llama-x", messages=QUESTION)
+        said = "".join(line.response for line in client.generate(model="llama-x", prompt="hi", stream=True))
+        assert said == client.generate(model="llama-x", prompt="hi").response == SAID
+        assert [model.model for model in client.list().models] == ["house/inner-1"]
     assert "".join(line.message.content or "" for line in lines) == whole.message.content == SAID
     assert "".join(line.message.thinking or "" for line in lines) == whole.message.thinking == "hm"
     assert (whole.model, whole.done_reason, whole.eval_count) == ("llama-x", "stop", 4)
-    said = "".join(line.response for line in client.generate(model="llama-x", prompt="hi", stream=True))
-    assert said == client.generate(model="llama-x", prompt="hi").response == SAID
-    assert [model.model for model in client.list().models] == ["house/inner-1"]
 
 
 @with_tools
 def test_ollama_reads_parallel_tools_and_asks_with_images(house: House) -> None:
     provider, url = house
-    client = ollama_client(url)
     messages: Any = [{"role": "user", "content": "look", "images": [PIXEL]}]
-    calls = [
-        (call.function.name, dict(call.function.arguments))
-        for line in client.chat(model="m", messages=messages, tools=[TOOL], stream=True)
-        for call in line.message.tool_calls or ()
-    ]
+    with ollama_client(url) as client:
+        calls = [
+            (call.function.name, dict(call.function.arguments))
+            for line in client.chat(model="m", messages=messages, tools=[TOOL], stream=True)
+            for call in line.message.tool_calls or ()
+        ]
     assert calls == CALLS
     image = next(part for part in provider.asked[0].messages[-1].content if isinstance(part, ImagePart))
     assert image.url.endswith(PIXEL)
@@ -341,15 +352,15 @@ def test_ollama_reads_parallel_tools_and_asks_with_images(house: House) -> None:
 
 @refusing
 def test_ollama_raises_a_refusal(house: House) -> None:
-    with pytest.raises(ollama.ResponseError, match="slow down") as raised:
-        list(ollama_client(house[1]).chat(model="m", messages=QUESTION, stream=True))
+    with ollama_client(house[1]) as client, pytest.raises(ollama.ResponseError, match="slow down") as raised:
+        list(client.chat(model="m", messages=QUESTION, stream=True))
     assert raised.value.status_code == 429
 
 
 @failing
 def test_ollama_raises_an_error_behind_the_text(house: House) -> None:
-    with pytest.raises(ollama.ResponseError, match="too busy"):
-        list(ollama_client(house[1]).chat(model="m", messages=QUESTION, stream=True))
+    with ollama_client(house[1]) as client, pytest.raises(ollama.ResponseError, match="too busy"):
+        list(client.chat(model="m", messages=QUESTION, stream=True))
 
 
 # All of them
@@ -362,15 +373,17 @@ def test_every_sdk_is_told_when_its_key_is_wrong(house: House) -> None:
             client.chat.completions.create(model="m", messages=QUESTION)
         with pytest.raises(openai.AuthenticationError):
             client.models.list()
-    with anthropic.Anthropic(base_url=url, api_key="x", max_retries=0) as other:
-        with pytest.raises(anthropic.AuthenticationError, match="token is missing or wrong"):
-            other.messages.create(model="m", max_tokens=9, messages=QUESTION)
+    with (
+        anthropic.Anthropic(base_url=url, api_key="x", max_retries=0) as other,
+        pytest.raises(anthropic.AuthenticationError, match="token is missing or wrong"),
+    ):
+        other.messages.create(model="m", max_tokens=9, messages=QUESTION)
     google = genai.Client(api_key="x", http_options=genai_types.HttpOptions(base_url=url))
     with pytest.raises(genai_errors.ClientError, match="UNAUTHENTICATED"):
         google.models.generate_content(model="m", contents="hi")
     google.close()
-    with pytest.raises(ollama.ResponseError, match="token is missing or wrong"):
-        ollama.Client(host=url).chat(model="m", messages=QUESTION)
+    with ollama_client(url, "x") as client, pytest.raises(ollama.ResponseError, match="token is missing or wrong"):
+        client.chat(model="m", messages=QUESTION)
 
 
 def test_sdks_list_the_models(house: House) -> None:
@@ -392,14 +405,18 @@ def test_a_client_that_leaves_stops_the_provider(serve: Serve, remembering: Any)
 
 
 def leave_openai(url: str) -> None:
-    with openai_client(url) as client, client.chat.completions.create(model="m", messages=QUESTION, stream=True) as stream:
+    with (
+        openai_client(url) as client,
+        client.chat.completions.create(model="m", messages=QUESTION, stream=True) as stream,
+    ):
         next(stream)
 
 
 def leave_claude(url: str) -> None:
-    with claude(url) as client, client.messages.create(
-        model="m", max_tokens=9, messages=QUESTION, stream=True
-    ) as stream:
+    with (
+        claude(url) as client,
+        client.messages.create(model="m", max_tokens=9, messages=QUESTION, stream=True) as stream,
+    ):
         next(stream)
 
 
@@ -412,7 +429,7 @@ def leave_gemini(url: str) -> None:
 
 
 def leave_ollama(url: str) -> None:
-    client = ollama_client(url)
-    stream = client.chat(model="m", messages=QUESTION, stream=True)
-    next(stream)
-    stream.close()  # type: ignore[attr-defined]
+    with ollama_client(url) as client:
+        stream = client.chat(model="m", messages=QUESTION, stream=True)
+        next(stream)
+        stream.close()  # type: ignore[attr-defined]

@@ -126,7 +126,8 @@ def _events(dialect: str, file: Path) -> Iterator[Event]:
             framing = framings[file.suffix]()
             messages = [*framing.feed(data), *framing.finish()]
         else:
-            messages = [data]
+            # Gemini's array: one element is one message.
+            messages = json.loads(data)
         for message in messages:
             yield from decoder.feed(message)
         yield from decoder.finish()

@@ -46,25 +46,25 @@ CLIENTS = pytest.mark.parametrize(
 
 
 def parts(seen: Seen, kind: str) -> list[Any]:
+    return [part for part in all_parts(seen) if part["type"] == kind]
+
+
+def all_parts(seen: Seen) -> list[Any]:
     assert "thrown" not in seen, seen
-    message = seen["message"] or {"parts": []}
-    return [part for part in message["parts"] if part["type"] == kind]
+    shown: list[Any] = seen["message"]["parts"] if seen["message"] is not None else []
+    return shown
 
 
-def words(seen: Seen, kind: str = "text", mark: str | None = None) -> str:
-    """The text of all parts of a kind, with this mark of ours."""
+def words(seen: Seen, kind: str = "text", *, refusal: bool = False) -> str:
+    """The text of all parts of a kind, those that refuse or the others."""
     found = parts(seen, kind)
     assert all(part["state"] == "done" for part in found)
-    return "".join(part["text"] for part in found if mark == next(iter(_ours(part)), None))
-
-
-def _ours(part: Any) -> dict[str, Any]:
-    ours: dict[str, Any] = part.get("providerMetadata", {}).get("gai", {})
-    return {} if "signature" in ours else ours
+    marked = {"gai": {"refusal": True}}
+    return "".join(part["text"] for part in found if (part.get("providerMetadata") == marked) is refusal)
 
 
 def tools(seen: Seen) -> list[Any]:
-    return [part for part in seen["message"]["parts"] if part["type"].startswith("tool-")]
+    return [part for part in all_parts(seen) if part["type"].startswith("tool-")]
 
 
 def finish_reason(seen: Seen) -> str:
@@ -83,11 +83,16 @@ def test_every_recording_is_shown_whole(
         for event in events:
             if isinstance(event, TextDelta) and not event.index:
                 said[event.refusal] += event.text
-        assert (words(seen), words(seen, mark="refusal")) == (said[False], said[True]), name
+        assert (words(seen), words(seen, refusal=True)) == (said[False], said[True]), name
         thought = [e.text for e in events if isinstance(e, ReasoningDelta) and not e.index]
         assert "".join(part["text"] for part in parts(seen, "reasoning")) == "".join(thought)
         calls = {e.id: (e.name, e.input) for e in events if isinstance(e, ToolCall) and not e.choice}
-        shown = {part["toolCallId"]: (part["type"][5:], part["input"]) for part in tools(seen) if _is_whole(part)}
+        failed = {e.id for e in events if isinstance(e, ToolResult) and e.error is not None}
+        shown = {
+            part["toolCallId"]: (part["type"][5:], part["input"])
+            for part in tools(seen)
+            if part["state"] in ("input-available", "output-available") or part["toolCallId"] in failed
+        }
         assert shown == calls, name
         outputs = {e.id: e.result for e in events if isinstance(e, ToolResult) and e.error is None}
         assert {p["toolCallId"]: p["output"] for p in tools(seen) if p["state"] == "output-available"} == outputs
@@ -106,10 +111,6 @@ def test_every_recording_is_shown_whole(
         usage = seen["message"]["metadata"].get("usage", {})
         told = finish.usage or Usage()
         assert (usage.get("inputTokens"), usage.get("outputTokens")) == (told.input_tokens, told.output_tokens)
-
-
-def _is_whole(part: Any) -> bool:
-    return part["state"] in ("input-available", "output-available") or "input" in part and "errorText" in part
 
 
 @CLIENTS
@@ -188,6 +189,18 @@ def test_tools_of_every_kind(client: str, profile: Any, read: Read) -> None:
 
 
 @CLIENTS
+def test_two_calls_with_one_id_are_two_calls(client: str, profile: Any, read: Read) -> None:
+    twins = [
+        ToolCall("x", "f", {"n": 1}),
+        ToolResult("x", "f", 1),
+        ToolCall("x", "f", {"n": 2}),
+        ToolResult("x", "f", 2),
+    ]
+    seen = read(client, VercelEncoder(profile=profile), [START, *twins, *END])
+    assert [(part["input"]["n"], part["output"]) for part in tools(seen)] == [(1, 1), (2, 2)]
+
+
+@CLIENTS
 def test_several_steps_and_results_behind_their_step(client: str, profile: Any, read: Read) -> None:
     seen = read(
         client,
@@ -232,9 +245,7 @@ def test_an_error_in_the_middle_of_text_and_of_a_tool(client: str, profile: Any,
 
 
 @CLIENTS
-def test_a_call_that_was_cut_is_no_call_and_one_that_is_no_json_an_error(
-    client: str, profile: Any, read: Read
-) -> None:
+def test_a_call_that_was_cut_is_no_call_and_one_that_is_no_json_an_error(client: str, profile: Any, read: Read) -> None:
     fragment = ToolCallDelta(0, "x", "f", '{"a')
     (part,) = tools(read(client, VercelEncoder(profile=profile), [START, fragment, Finish("length"), Done()]))
     assert part["state"] == "input-streaming"
@@ -256,7 +267,7 @@ def test_audio_is_one_file_that_plays(client: str, profile: Any, read: Read) -> 
     with wave.open(io.BytesIO(base64.b64decode(data))) as sound:
         assert (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()) == (24_000, 1, 2)
         assert sound.readframes(9) == b"\0\1\2\3"
-    assert words(seen, mark="transcript") == "spoken"
+    assert parts(seen, "data-transcript")[0]["data"] == {"text": "spoken"}
 
 
 @CLIENTS

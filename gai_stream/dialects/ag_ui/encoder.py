@@ -6,6 +6,7 @@ from typing import Any, Final, assert_never
 from uuid import uuid4
 
 from gai_stream import _json
+from gai_stream.dialects._call_ids import CallIds
 from gai_stream.dialects._calls import OutgoingCalls, Piece
 from gai_stream.dialects._encoder import Content, Encoder, FramingName, known
 from gai_stream.dialects._token_counts import counts_of
@@ -81,6 +82,7 @@ class AGUIEncoder(Encoder):
         # For the event that nearly all are: what stands before its text; empty unless text may come.
         self._lead = ""
         self._calls = OutgoingCalls()
+        self._ids = CallIds()
 
     @staticmethod
     def error_body(failure: Failure, status: int) -> dict[str, Any]:  # noqa: ARG004 (the same for every status)
@@ -238,6 +240,7 @@ class AGUIEncoder(Encoder):
     def _told(self, pieces: list[Piece]) -> list[Any]:
         messages: list[Any] = []
         for call, begins, arguments, ends, whole in pieces:
+            id = self._ids.of(call)
             if begins:
                 messages += [*self._step(), *self._end_reasoning()]
                 # One message holds an answer's text and calls, whichever come first.
@@ -245,18 +248,18 @@ class AGUIEncoder(Encoder):
                 messages.append(
                     self._event(
                         "TOOL_CALL_START",
-                        toolCallId=call.id,
+                        toolCallId=id,
                         toolCallName=call.name,
                         parentMessageId=self._assistant,
                         metadata={"gai": {"kind": call.kind}} if call.kind != "function" else None,
                     )
                 )
             if arguments:
-                messages.append(self._event("TOOL_CALL_ARGS", toolCallId=call.id, delta=arguments))
+                messages.append(self._event("TOOL_CALL_ARGS", toolCallId=id, delta=arguments))
             if ends:
                 if whole is not None and whole.signature:
-                    messages.append(self._seal("tool-call", call.id, whole.signature))
-                messages.append(self._event("TOOL_CALL_END", toolCallId=call.id))
+                    messages.append(self._seal("tool-call", id, whole.signature))
+                messages.append(self._event("TOOL_CALL_END", toolCallId=id))
         return messages
 
     def _result(self, event: ToolResult) -> list[Any]:
@@ -264,9 +267,8 @@ class AGUIEncoder(Encoder):
         value = event.result if event.error is None else {"error": event.error}
         content = value if isinstance(value, str) else _json.dumps(value).decode()
         messages = [*self._open(Start()), *self._end_reasoning(), *self._end_text()]
-        id = self._new_id("result")
-        told = self._event("TOOL_CALL_RESULT", messageId=id, toolCallId=event.id, content=content, role="tool")
-        return [*messages, told]
+        ids = {"messageId": self._new_id("result"), "toolCallId": self._ids.of_result(event.id)}
+        return [*messages, self._event("TOOL_CALL_RESULT", **ids, content=content, role="tool")]
 
     def _close(self, event: Finish) -> list[Any]:
         messages = [*self._open(Start()), *self._told(self._calls.flush()), *self._end_step()]

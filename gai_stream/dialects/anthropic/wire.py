@@ -45,7 +45,7 @@ _BLOCKS: Final = {"text", "thinking", "redacted_thinking", "tool_use", "server_t
 _DELTAS: Final = {"text_delta", "thinking_delta", "signature_delta", "input_json_delta", "citations_delta"}
 
 # What `client.messages.stream()` of the SDK tells in addition, of each delta that it has just told.
-_TOLD_TWICE: Final = {"text", "thinking", "signature", "input_json", "citation"}
+_TOLD_TWICE: Final = {"text", "thinking", "signature", "input_json", "citation", "compaction"}
 
 _Count = Annotated[float, msgspec.Meta(ge=0, lt=1 << 63)]
 _Index = Annotated[int, msgspec.Meta(ge=0)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any, Final
 
@@ -235,7 +236,7 @@ class JSONArrayEncoder:
     """
 
     media_type = "application/json"
-    heartbeat = b""
+    heartbeat: bytes | Callable[[], bytes] = b""
 
     def __init__(self) -> None:
         self._begun = False

@@ -200,7 +200,7 @@ class GeminiEncoder(Encoder):
     def _audio(self, event: AudioDelta) -> list[Any]:
         messages = []
         if event.data:
-            mime = _AUDIO_FORMATS.get(event.format) or str(event.format)
+            mime = _AUDIO_FORMATS.get(event.format or None) or str(event.format)
             blob = {
                 "mimeType": mime if mime.startswith("audio/") else f"audio/{mime}",
                 "data": b2a_base64(event.data, newline=False).decode(),

@@ -47,7 +47,7 @@ def error_object(failure: Failure, status: int | None = None) -> dict[str, Any]:
 class StrayError:
     """Collect the lines of a JSON error that a server writes behind good events, without `data:`.
 
-    It goes from a line that begins with a bracket to the next that begins with a closing one, or is one line.
+    It goes from a line that begins with a bracket to the next that begins with its closing one, or is one line.
     `failure` is what it tells of; `is_open` says that its end did not come.
     """
 
@@ -68,7 +68,8 @@ class StrayError:
             return
         self._lines.append(line)
         self._size += len(line)
-        ends = line.startswith((b"}", b"]")) or (len(self._lines) == 1 and line.rstrip().endswith((b"}", b"]")))
+        closing = (b"]", b"}]") if self._lines[0].startswith(b"[") else (b"}",)
+        ends = line.startswith(closing) or (len(self._lines) == 1 and line.rstrip().endswith(closing))
         if not ends and self._size <= _LONGEST_ERROR:
             return
         text, self._lines, self._size = b"\n".join(self._lines), [], 0

@@ -32,9 +32,7 @@ __all__ = ["Mode", "OllamaEncoder"]
 
 Mode: TypeAlias = Literal["chat", "generate"]
 
-# What grows from line to line.
 _TEXTS: Final = ("content", "response", "thinking")
-_LISTS: Final = ("tool_calls", "images")
 
 
 class OllamaEncoder(Encoder):
@@ -86,7 +84,8 @@ class OllamaEncoder(Encoder):
         told = [line.get("message", line) for line in messages]
         body = {key: value for part in told for key, value in part.items()}
         body |= {key: "".join(part.get(key, "") for part in told) for key in _TEXTS if key in body}
-        body |= {key: [entry for part in told for entry in part.get(key, ())] for key in _LISTS if key in body}
+        if "tool_calls" in body:
+            body["tool_calls"] = [call for part in told for call in part.get("tool_calls", ())]
         return {**last, "message": body} if "message" in last else body
 
     def heartbeat(self) -> bytes:
@@ -110,8 +109,9 @@ class OllamaEncoder(Encoder):
                 if self._named is None and event.model is not None:
                     self._model = event.model
                 return []
-            case Raw(provider="ollama", data=dict() as data):
-                return self._images(data)
+            case Raw(provider="ollama", data={"image": str(image)}) if not self._chat:
+                # Not so in a message: Ollama's own Python client refuses the images of an answer.
+                return [self._tell({"image": image})]
             case (
                 TextDelta()
                 | ReasoningDelta()
@@ -143,15 +143,6 @@ class OllamaEncoder(Encoder):
         if self._first is None:
             self._first = self._clock()
         return message
-
-    def _images(self, data: dict[str, Any]) -> list[Any]:
-        """Return the line of images that a decoder of this dialect took out of one."""
-        if not self._chat:
-            return [self._tell({"image": image})] if isinstance(image := data.get("image"), str) else []
-        message = data.get("message")
-        images = message.get("images") if isinstance(message, dict) else None
-        fit = isinstance(images, list) and all(isinstance(image, str) for image in images)
-        return [self._tell({"images": images})] if images and fit else []
 
     def _told(self, pieces: list[Piece]) -> list[Any]:
         messages: list[Any] = []

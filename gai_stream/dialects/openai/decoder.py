@@ -91,7 +91,7 @@ class OpenAIDecoder(Decoder):
     def _decode(self, message: Any) -> list[Event]:
         is_error = isinstance(message, ServerSentEvent) and message.event == "error"
         try:
-            parsed = wire.parse(message)
+            parsed = wire.parse(message, self)
         except DecodeError:
             if not is_error:
                 raise
@@ -108,8 +108,9 @@ class OpenAIDecoder(Decoder):
         for choice in chunk.choices or ():
             if choice.error:
                 return self._refuse({"error": choice.error})
+        events = self._chunk(chunk)
         self._whole = self._whole or parsed.whole
-        return self._chunk(chunk)
+        return events
 
     def ignored(self, line: bytes) -> None:
         """Take a line that is no part of any event: `error: {json}`, or a bare JSON error.

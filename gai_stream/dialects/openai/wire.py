@@ -220,8 +220,8 @@ def read(text: str | bytes, decoder: msgspec.json.Decoder[Any] | None = None) ->
     return _json.loads(text, decoder, what="a chat completion chunk")
 
 
-def parse(message: object) -> Message | None:
-    """Read one message of any accepted kind; None for an empty one.
+def parse(message: object, decoder: object) -> Message | None:
+    """Read one message of any kind that `decoder` accepts; None for an empty one.
 
     Raises DecodeError for what is not JSON or has a field of the wrong type, TypeError for what is no message.
     """
@@ -243,7 +243,7 @@ def parse(message: object) -> Message | None:
     if message is None or isinstance(message, list | int | float):
         return Message(data=message)
     raise TypeError(
-        "OpenAIDecoder: a message is a ServerSentEvent, a dict, JSON text or an SDK object, "
+        f"{type(decoder).__name__}: a message is a ServerSentEvent, a dict, JSON text or an SDK object, "
         f"not {type(message).__name__}"
     )
 

@@ -147,8 +147,8 @@ class Calls:
 
     @staticmethod
     def _rest(call: _Call, text: str) -> str:
-        told = "".join(call.arguments)
-        return text[len(told) :] if text.startswith(told) else ""
+        is_longer = len(text) > call.size and text.startswith("".join(call.arguments))
+        return text[call.size :] if is_longer else ""
 
     @staticmethod
     def _add(call: _Call, text: str) -> list[Event]:

@@ -35,23 +35,30 @@ class Recording:
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
+        self._words: list[str] = []
         self._format: str | None = None
 
-    def take(self, data: bytes, format: str | None) -> list[dict[str, Any]]:
-        """Keep a piece. Returns the file chunk of what came before, if this is in another format."""
-        ended = self.end() if format is not None and self._format not in (None, format) else []
-        self._format = format or self._format
-        self._pieces.append(data)
+    def take(self, piece: AudioDelta) -> list[dict[str, Any]]:
+        """Keep a piece. Returns the chunks of what came before, if this is in another format."""
+        ended = self.end() if piece.data and piece.format and self._format not in (None, piece.format) else []
+        if piece.data:
+            self._format = piece.format or self._format
+            self._pieces.append(piece.data)
+        if piece.transcript:
+            self._words.append(piece.transcript)
         return ended
 
     def end(self) -> list[dict[str, Any]]:
-        """Return the `file` chunk of what was collected, if anything was, and forget it."""
-        if not self._pieces:
-            return []
-        media_type, data = _file(b"".join(self._pieces), self._format)
-        self._pieces, self._format = [], None
-        url = f"data:{media_type};base64,{b64encode(data).decode()}"
-        return [{"type": "file", "mediaType": media_type, "url": url}]
+        """Return the chunks of what was collected, if anything was, and forget it: a `file`, and the words in it."""
+        chunks: list[dict[str, Any]] = []
+        if self._pieces:
+            media_type, data = _file(b"".join(self._pieces), self._format)
+            url = f"data:{media_type};base64,{b64encode(data).decode()}"
+            chunks.append({"type": "file", "mediaType": media_type, "url": url})
+        if self._words:
+            chunks.append({"type": "data-transcript", "data": {"text": "".join(self._words)}})
+        self._pieces, self._words, self._format = [], [], None
+        return chunks
 
 
 def audio_of(url: str) -> AudioDelta | None:

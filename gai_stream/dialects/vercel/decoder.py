@@ -57,7 +57,7 @@ class VercelDecoder(Decoder):
         self._calls = IncomingCalls(max_arguments_size)
         self._started = False
         self._provider: str | None = None
-        self._marked: tuple[str | None, str | None] = (None, None)
+        self._refusal: str | None = None
         self._seal: tuple[str | None, ...] = ()
         self._in_step = False
         self._steps = 0
@@ -79,7 +79,7 @@ class VercelDecoder(Decoder):
         chunk = wire.convert(kind, value)
         if isinstance(chunk, wire.Ending) and kind == "error":
             text = chunk.error_text or ""
-            return self._fail(failure_from(provider_error(text if text.startswith("{") else {"message": text})))
+            return self._fail(failure_from(provider_error(text if text[:1] in ("", "{") else {"message": text})))
         if isinstance(chunk, wire.Ending) and kind == "abort":
             self._done = True
             return self._begin(
@@ -137,7 +137,9 @@ class VercelDecoder(Decoder):
             case wire.File(url=url) if (audio := audio_of(url)) is not None:
                 self._in_step = True
                 return [audio]
-            case wire.Data(data=data) if (verdict := _verdict(data)) is not None:
+            case wire.Data(data={"text": str() as text}) if kind == "data-transcript":
+                return [AudioDelta(b"", transcript=text)]
+            case wire.Data(data=data) if kind == "data-safety" and (verdict := _verdict(data)) is not None:
                 return [verdict]
             case wire.Ending():
                 self._take(chunk.message_metadata)
@@ -157,18 +159,12 @@ class VercelDecoder(Decoder):
     def _text(self, id: str | None, text: str) -> list[Event]:
         if not text:
             return []
-        marked, mark = self._marked
-        if mark == "transcript" and marked == id:
-            return [AudioDelta(b"", transcript=text)]
-        return [TextDelta(text, refusal=mark == "refusal" and marked == id)]
+        return [TextDelta(text, refusal=self._refusal is not None and self._refusal == id)]
 
     def _part(self, kind: str, id: str | None, metadata: Any) -> list[Event]:
         if kind == "text-start":
-            ours = wire.metadata(metadata).get("gai", {})
-            mark = next((mark for mark in ("transcript", "refusal") if ours.get(mark) is True), None)
-            self._marked = (id, mark)
-        if kind == "text-end":
-            self._marked = (None, None)
+            refuses = wire.metadata(metadata).get("gai", {}).get("refusal") is True
+            self._refusal = id if refuses else None
         return self._sealed(id, metadata) if kind.startswith("reasoning") else []
 
     def _sealed(self, id: str | None, metadata: Any) -> list[Event]:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Final, Literal, NamedTuple, TypeAlias, assert_
 from uuid import uuid4
 
 from gai_stream import _json
+from gai_stream.dialects._call_ids import CallIds
 from gai_stream.dialects._calls import OutgoingCall, OutgoingCalls, Piece, made_up_id
 from gai_stream.dialects._encoder import Content, Encoder, FramingName, known
 from gai_stream.dialects._token_counts import counts_of
@@ -41,10 +42,10 @@ _EARLY_ENDS: Final = ("length", "content_filter", "refusal", "aborted")
 
 
 class _Part(NamedTuple):
-    """The part that is open: its kind ("text", "reasoning"), how it is marked, and its id."""
+    """The part that is open: its kind ("text", "reasoning"), whether it refuses, and its id."""
 
     kind: str
-    mark: str | None
+    refusal: bool
     id: str
 
 
@@ -55,8 +56,10 @@ class VercelEncoder(Encoder):
     of them, 6 adds `finishReason` (profile 5 has it in the message's metadata) and `tool-input-error`, 7 the reason of
     an abort. `model` and `id` replace what Start says; `message_id` is the UI message's, by default the answer's own.
 
-    Raw("vercel", {"type": "data-weather", "data": ...}) sends a part of your own. Choices but the first, and other
-    providers' raw events, have no place here. `framing="ndjson"` gives the same chunks as dicts, without `[DONE]`.
+    Audio is collected and sent as one file at the end of its step, what was said in it as `data-transcript`; a safety
+    verdict is `data-safety`. Raw("vercel", {"type": "data-weather", "data": ...}) sends a part of your own. Choices but
+    the first, and other providers' raw events, have no place here. `framing="ndjson"` gives the same chunks as dicts,
+    without `[DONE]`.
     """
 
     headers: ClassVar[dict[str, str]] = {"x-vercel-ai-ui-message-stream": "v1"}
@@ -85,6 +88,7 @@ class VercelEncoder(Encoder):
         # For the event that nearly all are: what stands before its text; empty unless text may come.
         self._lead = ""
         self._calls = OutgoingCalls()
+        self._ids = CallIds()
         self._begun: set[str] = set()
         self._told_calls: dict[str, dict[str, bool]] = {}
         self._sources: set[tuple[bool, str]] = set()
@@ -118,7 +122,7 @@ class VercelEncoder(Encoder):
             case ToolCallDelta(choice=choice) | ToolCall(choice=choice) if choice:
                 return []
             case TextDelta(text=text, refusal=refusal):
-                return self._say("text", text, "refusal" if refusal else None)
+                return self._say("text", text, refusal=refusal)
             case ReasoningDelta():
                 return self._reasoning(event)
             case ToolCallDelta():
@@ -130,12 +134,10 @@ class VercelEncoder(Encoder):
                 return self._result(event)
             case Start():
                 return self._open(event)
-            case AudioDelta(data=data):
-                messages = self._say("text", event.transcript or "", "transcript")
-                if data:
-                    messages += self._step()
-                    messages += self._messages(self._recording.take(data, event.format))
-                return messages
+            case AudioDelta():
+                if not event.data and not event.transcript:
+                    return []
+                return self._messages(self._recording.take(event), self._step())
             case Citations():
                 return self._citations(event)
             case Safety():
@@ -172,33 +174,33 @@ class VercelEncoder(Encoder):
         messages = self._open(Start())
         if not self._in_step:
             self._in_step = True
-            # A client looks for a call in the latest step: what is left of the last one ends with it.
-            messages += [*self._told(self._calls.flush()), self._message({"type": "start-step"})]
+            messages.append(self._message({"type": "start-step"}))
         return messages
 
     def _end_step(self) -> list[Any]:
-        messages = [*self._leave(), *self._messages(self._recording.end())]
+        # A client looks for a call in the latest step alone. What cannot be read may have been cut, and stays as it is.
+        messages = [*self._told(self._calls.flush()), *self._leave(), *self._messages(self._recording.end())]
         if self._in_step:
             self._in_step = False
             messages.append(self._message({"type": "finish-step"}))
         return messages
 
-    def _say(self, kind: str, text: str, mark: str | None = None) -> list[Any]:
+    def _say(self, kind: str, text: str, *, refusal: bool = False) -> list[Any]:
         if not text:
             return []
-        messages, part = self._enter(kind, mark)
+        messages, part = self._enter(kind, refusal=refusal)
         return [*messages, self._message({"type": f"{kind}-delta", "id": part.id, "delta": text})]
 
-    def _enter(self, kind: str, mark: str | None = None) -> tuple[list[Any], _Part]:
+    def _enter(self, kind: str, *, refusal: bool = False) -> tuple[list[Any], _Part]:
         """Return what opens a part of this kind, and the part: the open one, if it is of the same kind."""
-        if self._part is not None and self._part[:2] == (kind, mark):
+        if self._part is not None and self._part[:2] == (kind, refusal):
             return [], self._part
         messages = [*self._leave(), *self._step()]
         self._parts += 1
-        self._part = part = _Part(kind, mark, f"{kind}-{self._parts}")
+        self._part = part = _Part(kind, refusal, f"{kind}-{self._parts}")
         start: dict[str, Any] = {"type": f"{kind}-start", "id": part.id}
-        if mark is not None:
-            start["providerMetadata"] = {"gai": {mark: True}}
+        if refusal:
+            start["providerMetadata"] = {"gai": {"refusal": True}}
         elif kind == "text" and self._sse:
             self._lead = f'{{"type":"text-delta","id":"{part.id}","delta":'
         return [*messages, self._message(start)], part
@@ -220,45 +222,46 @@ class VercelEncoder(Encoder):
             messages += [*opened, *self._leave({self._provider or "gai": seal})]
         return messages
 
-    def _told(self, pieces: list[Piece], problem: str | None = None) -> list[Any]:
-        """Return what `pieces` become. `problem` is why calls that end without being whole will never be."""
+    def _told(self, pieces: list[Piece], problem: str | None = None, *, failed: bool = False) -> list[Any]:
+        """Return what `pieces` become.
+
+        A call that ends without being whole is one if it can be read, unless the answer `failed`. Else `problem` is
+        what a client is told of it; None leaves it open.
+        """
         messages: list[Any] = []
         for call, begins, arguments, ends, whole in pieces:
+            id = self._ids.of(call)
             if begins:
-                self._begun.add(call.id)
-                start = {"type": "tool-input-start", "toolCallId": call.id, "toolName": call.name}
-                messages += self._messages([{**start, **_executed(call, whole)}], [*self._leave(), *self._step()])
+                self._begun.add(id)
+                start = {"type": "tool-input-start", "toolCallId": id, "toolName": call.name, **_executed(call)}
+                messages += self._messages([start], [*self._leave(), *self._step()])
             if arguments:
-                delta = {"type": "tool-input-delta", "toolCallId": call.id, "inputTextDelta": arguments}
+                delta = {"type": "tool-input-delta", "toolCallId": id, "inputTextDelta": arguments}
                 messages.append(self._message(delta))
             if ends:
-                messages += self._messages(self._end_call(call, whole, problem))
+                self._begun.discard(id)
+                known_call = whole or (None if failed else _read(call))
+                messages += self._messages(self._end_call(call, known_call, problem))
         return messages
 
     def _end_call(self, call: OutgoingCall, whole: ToolCall | None, problem: str | None) -> list[dict[str, Any]]:
-        self._begun.discard(call.id)
-        executed = _executed(call, whole)
-        chunk: dict[str, Any] = {"type": "tool-input-available", "toolCallId": call.id, "toolName": call.name}
-        text = "".join(call.arguments)
+        executed = _executed(whole or call)
+        id = self._ids.of(call)
+        told: dict[str, Any] = {"toolCallId": id, "toolName": call.name}
         if whole is not None:
             seal = {self._provider or "gai": {"signature": whole.signature}} if whole.signature else None
-            chunk |= {"input": whole.input, **executed, **known(providerMetadata=seal)}
+            told = {"type": "tool-input-available", **told, "input": whole.input, **known(providerMetadata=seal)}
+        elif problem is None or self._profile == 5:
+            return []
         else:
-            # Nobody said that it is whole: it is if it can be read.
-            try:
-                chunk |= {"input": text if call.kind == "custom" else _json.loads(text), **executed}
-            except DecodeError:
-                problem = problem or "the arguments of the tool call are not JSON"
-            if problem is not None:
-                if self._profile == 5:
-                    return []
-                chunk |= {"type": "tool-input-error", "input": text, "errorText": problem, **executed}
-        self._told_calls[call.id] = executed
-        return [chunk]
+            text = "".join(call.arguments)
+            told = {"type": "tool-input-error", **told, "input": text, "errorText": problem}
+        self._told_calls[id] = executed
+        return [told | executed]
 
     def _result(self, event: ToolResult) -> list[Any]:
         _json.dumps(event.result)
-        id = event.id or made_up_id()
+        id = self._ids.of_result(event.id) or made_up_id()
         messages = self._told(self._calls.flush()) if id in self._begun else []
         if id not in self._told_calls:
             # A client fails over a result without its call. Whoever ran this one, the client shall not.
@@ -292,7 +295,7 @@ class VercelEncoder(Encoder):
     def _close(self, event: Finish) -> list[Any]:
         messages = self._open(Start())
         if event.reason not in _EARLY_ENDS:
-            messages += self._told(self._calls.flush())
+            messages += self._told(self._calls.flush(), "the tool call has no end, and its arguments are not JSON")
         messages += self._end_step()
         if event.reason == "aborted":
             reason = event.raw_reason if self._profile >= 7 else None
@@ -313,7 +316,7 @@ class VercelEncoder(Encoder):
         return FINISH_REASONS.get(reason, "other")
 
     def _error(self, failure: Failure) -> list[Any]:
-        messages = [*self._leave(), *self._told(self._calls.flush(), failure.message)]
+        messages = [*self._leave(), *self._told(self._calls.flush(), failure.message, failed=True)]
         messages += self._messages(self._recording.end())
         return [*messages, self._message({"type": "error", "errorText": failure.message}), *self._terminator()]
 
@@ -321,7 +324,15 @@ class VercelEncoder(Encoder):
         return [ServerSentEvent("[DONE]")] if self._sse else []
 
 
-def _executed(call: OutgoingCall, whole: ToolCall | None) -> dict[str, bool]:
+def _executed(call: OutgoingCall | ToolCall) -> dict[str, bool]:
     """Return what tells a client that it is not to run the call itself."""
-    server = call.kind == "server" or (whole is not None and whole.kind == "server")
-    return {"providerExecuted": True} if server else {}
+    return {"providerExecuted": True} if call.kind == "server" else {}
+
+
+def _read(call: OutgoingCall) -> ToolCall | None:
+    """Return a call that nobody said is whole, if its arguments are JSON; of free text nobody can tell."""
+    text = "".join(call.arguments)
+    try:
+        return None if call.kind == "custom" else ToolCall(call.id, call.name, _json.loads(text), text, kind=call.kind)
+    except DecodeError:
+        return None

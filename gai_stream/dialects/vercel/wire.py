@@ -166,7 +166,7 @@ _CHUNKS: Final[dict[str, type[Chunk]]] = {
     "source-url": Source,
     "source-document": Document,
     "file": File,
-    "data-safety": Data,
+    **dict.fromkeys(("data-safety", "data-transcript"), Data),
     **dict.fromkeys(("finish", "abort", "error", "message-metadata"), Ending),
 }
 

@@ -73,7 +73,7 @@ def _tool(tool: dict[str, Any]) -> dict[str, Any]:
         return tool
     made = {"name": function.get("name"), "input_schema": function.get("parameters") or {"type": "object"}}
     made |= {key: function[key] for key in ("description", "strict") if function.get(key) is not None}
-    return {**made, **{key: value for key, value in tool.items() if key not in ("type", "function")}}
+    return {**made, **{key: value for key, value in tool.items() if key not in ("type", "function", "custom")}}
 
 
 def _read_tool(item: dict[str, Any], place: str) -> dict[str, Any]:

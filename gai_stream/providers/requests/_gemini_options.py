@@ -76,6 +76,8 @@ def read(rest: dict[str, Any], model: str) -> dict[str, Any]:
     fields["response_format"] = _read_format(generation)
     thinking = camel(take(generation, "thinkingConfig", dict[str, Any], _PLACE) or {})
     if thinking:
+        if isinstance(level := thinking.get("thinkingLevel"), str):
+            thinking["thinkingLevel"] = level.upper()
         effort = fields["reasoning_effort"] = _effort(thinking)
         # What would not be written again as it was is kept for the way back.
         if effort is None or _thinking(effort, model) != thinking:
@@ -142,13 +144,13 @@ def _read_choice(rest: dict[str, Any], fields: dict[str, Any]) -> None:
 
 def _read_format(generation: dict[str, Any]) -> dict[str, Any] | None:
     mime_type = take({**generation}, "responseMimeType", str, _PLACE)
+    if mime_type not in (None, "application/json"):
+        return None
+    generation.pop("responseMimeType", None)
     schema = take(generation, "responseSchema", dict[str, Any], _PLACE)
     json_schema = take(generation, "responseJsonSchema", dict[str, Any], _PLACE)
     if json_schema is None and schema is not None:
         json_schema = _from_openapi(schema, at(_PLACE, "responseSchema"))
-    if mime_type not in (None, "application/json"):
-        return None
-    generation.pop("responseMimeType", None)
     if json_schema is not None:
         return {"type": "json_schema", "json_schema": {"name": "response", "schema": json_schema}}
     return None if mime_type is None else {"type": "json_object"}
@@ -160,8 +162,8 @@ def _thinking(effort: str, model: str) -> dict[str, Any]:
         return {"thinkingBudget": budget, "includeThoughts": budget > 0}
     # It cannot stop thinking altogether.
     if effort in ("none", "minimal"):
-        return {"thinkingLevel": "minimal", "includeThoughts": effort != "none"}
-    return {"thinkingLevel": level_of(effort), "includeThoughts": True}
+        return {"thinkingLevel": "MINIMAL", "includeThoughts": effort != "none"}
+    return {"thinkingLevel": level_of(effort).upper(), "includeThoughts": True}
 
 
 def _effort(thinking: dict[str, Any]) -> str | None:
@@ -171,7 +173,7 @@ def _effort(thinking: dict[str, Any]) -> str | None:
     budget = take(rest, "thinkingBudget", int, place)
     shown = take(rest, "includeThoughts", bool, place)
     if level is not None:
-        return "none" if level.lower() == "minimal" and not shown else level.lower()
+        return "none" if level == "MINIMAL" and not shown else level.lower()
     # -1 lets the model decide.
     return None if budget is None or budget < 0 else effort_of(budget)
 

@@ -10,6 +10,7 @@ from gai_stream.exceptions import EncodeError
 
 __all__ = ["Media", "data_url", "media_of", "media_type_of"]
 
+_STANDARD: Final = str.maketrans("-_", "+/")
 # How the base64 form of an image begins, by its kind.
 _MAGIC: Final = {"iVBORw": "image/png", "/9j/": "image/jpeg", "R0lGOD": "image/gif", "UklGR": "image/webp"}
 
@@ -22,8 +23,8 @@ class Media(NamedTuple):
 
 
 def data_url(type: str, data: str) -> str:
-    """Return the URL of base64 `data`."""
-    return f"data:{type};base64,{data}"
+    """Return the URL of base64 `data`, even of the URL-safe kind, which Google's SDK writes and nobody else reads."""
+    return f"data:{type};base64,{data.translate(_STANDARD)}"
 
 
 def media_of(url: str) -> Media | None:

@@ -89,6 +89,10 @@ def _items(message: Message, customs: set[str]) -> list[dict[str, Any]]:
 
 
 def _say(role: str, content: str | list[dict[str, Any]], message: Message) -> dict[str, Any]:
+    if role == "assistant" and "id" not in message.extra and isinstance(content, list):
+        # Without the id that OpenAI gave it, an answer is a message like any other, and its text a string.
+        texts = [part["text"] for part in content if part["type"] == "output_text"]
+        content = "".join(texts) if len(texts) == len(content) else content
     return {"type": "message", "role": role, "content": content, **message.extra}
 
 
@@ -115,7 +119,8 @@ def _contents(parts: list[Part], text_type: str) -> list[dict[str, Any]]:
     for part in parts:
         match part:
             case TextPart(text=text):
-                contents.append({"type": text_type, "text": text})
+                more: dict[str, Any] = {"annotations": []} if text_type == "output_text" else {}
+                contents.append({"type": text_type, "text": text, **more})
             case ImagePart(url=url, detail=detail):
                 contents.append({"type": "input_image", "image_url": url, "detail": detail or "auto"})
             case OtherPart(data=data):

@@ -275,7 +275,7 @@ def test_gemini(sent: Any) -> None:
                             role="user",
                             parts=[
                                 types.Part(text="Where?"),
-                                types.Part.from_bytes(data=b"\x89PNG\r\n\x1a\n", mime_type="image/png"),
+                                types.Part.from_bytes(data=b"\xfb\xff\xfe\x89", mime_type="image/png"),
                                 types.Part.from_uri(file_uri="https://example.org/cat.png", mime_type="image/png"),
                             ],
                         ),
@@ -346,7 +346,15 @@ def test_gemini(sent: Any) -> None:
         model="gemini-3-pro",
         system="Be brief.",
         messages=[
-            Message("user", [TextPart("Where?"), ImagePart(PICTURE), ImagePart("https://example.org/cat.png")]),
+            Message(
+                "user",
+                [
+                    TextPart("Where?"),
+                    # The SDK writes the URL-safe kind of base64, which nobody else reads.
+                    ImagePart("data:image/png;base64,+//+iQ=="),
+                    ImagePart("https://example.org/cat.png"),
+                ],
+            ),
             Message(
                 "assistant",
                 [ReasoningPart("Hm.", provider="gemini"), TextPart("Let me see.")],
@@ -358,7 +366,7 @@ def test_gemini(sent: Any) -> None:
             Message("tool", "rain", tool_call_id=first.id),
             Message("tool", "gone", tool_call_id=second.id, is_error=True),
         ],
-        tools=[TOOL, {"googleSearch": {}}],
+        tools=[{"googleSearch": {}}, TOOL],
         tool_choice={"type": "function", "function": {"name": "weather"}},
         temperature=0.5,
         top_p=0.9,
