@@ -339,6 +339,21 @@ async def test_your_headers_win_and_usage_can_be_left_out() -> None:
     assert "stream_options" not in received.json()
 
 
+async def test_what_names_a_request_goes_along_if_a_header_can_carry_it() -> None:
+    async with upstream(HI + STOP + DONE) as server, HTTPProvider(base_url=server.url) as provider:
+        named = ChatRequest(messages=[Message("user", "q")], idempotency_key="once", trace_id="t1")
+        assert await collect(provider, named) == WHOLE
+        assert await collect(provider) == WHOLE
+        for value in ("a\r\nx-evil: 1", "ü", ""):
+            bad = ChatRequest(messages=[Message("user", "q")], idempotency_key=value)
+            with pytest.raises(ProviderError, match=r"^idempotency-key must be printable ASCII ") as caught:
+                await collect(provider, bad)
+            assert (caught.value.code, caught.value.status) == ("invalid_request", 400)
+    first, second = server.received
+    assert (first.headers["idempotency-key"], first.headers["x-trace-id"]) == ("once", "t1")
+    assert not {"idempotency-key", "x-trace-id"} & second.headers.keys()
+
+
 async def test_no_key_means_no_authorization() -> None:
     async with upstream(HI + STOP + DONE) as server:
         await ask(server)
