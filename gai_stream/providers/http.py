@@ -20,7 +20,7 @@ from gai_stream.exceptions import ProviderError
 from gai_stream.providers.address import base_address, target
 from gai_stream.providers.answer import Answer
 from gai_stream.providers.exchange import Exchange, Timeouts
-from gai_stream.providers.keys import request_headers
+from gai_stream.providers.keys import check_value, request_headers
 from gai_stream.providers.presets import Preset, preset
 from gai_stream.providers.provider import ChatRequest
 from gai_stream.providers.reply import Reply, collect
@@ -177,6 +177,10 @@ class HTTPProvider:
         headers = self._headers.copy()
         for name, value in (("idempotency-key", request.idempotency_key), ("x-trace-id", request.trace_id)):
             if value is not None:
+                try:
+                    check_value(name, value)
+                except ValueError as exc:
+                    raise ProviderError("invalid_request", str(exc)) from exc
                 headers[name] = value
         total = self._timeouts.total
         deadline = inf if total is None else anyio.current_time() + total
