@@ -83,6 +83,7 @@ class HTTPProvider:
         at_home = self._bases[0].host in {base_address(url).host for url in chosen.base_urls}
         self.name = name or chosen.name
         self.dialect = chosen.dialect
+        self.host = self._bases[0].netloc.decode()
         as_is = at_home or not chosen.portable
         self.model = model or (chosen.model if as_is else None)
         self._options = {**(chosen.options if as_is else {}), **(options or {})}
@@ -116,7 +117,7 @@ class HTTPProvider:
         )
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name!r} at {self._bases[0].host}, model {self.model!r}>"
+        return f"<{type(self).__name__} {self.name!r} at {self.host}, model {self.model!r}>"
 
     async def __aenter__(self) -> Self:
         return self
