@@ -142,6 +142,18 @@ async def test_a_refusal_keeps_its_status_and_wait(api: Any, stream: bool, opene
     assert api.error_in(response.json()) == "slow down"
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_provider_that_cannot_stream_is_not_asked_to(
+    api: Any, stream: bool, opened: Any, remembering: Any
+) -> None:
+    house = remembering()
+    house.supports_streaming = False
+    response = await api.ask(await opened(house), stream=stream)
+    assert response.status == (400 if stream else 200)
+    if stream:
+        assert api.error_in(response.json()) == "provider house does not support streaming"
+
+
 # Limits, ids, and the hook
 
 
