@@ -178,9 +178,8 @@ def test_provider_without_its_key_is_one_sentence(
 def test_unknown_provider_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", "--provider", "claude"]) == 1
     said = capsys.readouterr().err
-    assert said.startswith(
-        "gai-stream: provider must be one of anthropic, antigravity, deepseek, gemini, glm, groq, mistral, ollama, openai, openrouter, scripted, xai, not 'claude'"
-    )
+    assert said.startswith("gai-stream: provider must be one of anthropic, antigravity, ")
+    assert "scripted, xai, not 'claude'" in said
     assert said.count("\n") == 1
 
 
