@@ -282,6 +282,20 @@ def test_an_event_without_a_form_is_refused_and_forgotten(event: Any) -> None:
     assert encoder.feed(Finish("stop")) == [delta({}, reason="stop")]
 
 
+def test_calls_of_the_provider_take_no_index_from_those_of_the_client() -> None:
+    # The SDKs keep a list of calls by index, and fail where one is missing.
+    messages = encode(
+        START,
+        ToolCall("srv_1", "web_search", {"q": "x"}, kind="server"),
+        ToolCallDelta(1, "call_1", "f", "{}"),
+        ToolCall("call_1", "f", {}, "{}"),
+        Finish("tool_calls"),
+    )
+    assert messages[1] == delta(tool(0, "{}", id="call_1", name="f"))
+    (choice,) = OpenAIEncoder.whole(messages)["choices"]
+    assert [call["id"] for call in choice["message"]["tool_calls"]] == ["call_1"]
+
+
 def test_reasoning_is_sent_as_the_compatible_servers_do() -> None:
     assert encode(ReasoningDelta("hm", "seal"), ReasoningDelta("", "seal"), model="m", finish=False) == [
         delta(OPENING),
