@@ -100,7 +100,8 @@ class AnthropicDecoder(Decoder):
             match step:
                 case wire.Error(data=data):
                     return self._fail(failure_from(provider_error(data)))
-                case wire.MessageStop():
+                case wire.MessageStop(usage=usage):
+                    self._count(usage)
                     return self._begin(self._close(events))
                 case wire.MessageStart():
                     self._start(step, events)

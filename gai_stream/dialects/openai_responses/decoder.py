@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any, Final
 
 from gai_stream.dialects._decoder import DONE, Decoder, read_message
@@ -299,4 +300,4 @@ def _usage(usage: wire.Usage) -> Usage | None:
 
 
 def _whole(count: float | None) -> int | None:
-    return None if count is None else int(count)
+    return None if count is None or not isfinite(count) else int(count)
