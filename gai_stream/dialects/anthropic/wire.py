@@ -249,7 +249,4 @@ def _whole(message: _Message) -> list[Step]:
 
 
 def _read(value: dict[str, Any], kind: type[_T]) -> _T:
-    try:
-        return msgspec.convert(value, kind)
-    except (msgspec.ValidationError, RecursionError) as exc:
-        raise DecodeError(f"not a Messages event: {exc}") from exc
+    return _json.convert(value, kind, what="a Messages event")

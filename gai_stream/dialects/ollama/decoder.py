@@ -101,11 +101,7 @@ class OllamaDecoder(Decoder):
             return self._fail(failure_from(provider_error(told)))
         if not value.keys() & {"message", "response", "done"}:
             return self._begin(None, [Raw("ollama", value)]) if value else []
-        try:
-            line = msgspec.convert(value, _Line)
-        except (msgspec.ValidationError, RecursionError) as exc:
-            raise DecodeError(f"not a line of Ollama's: {exc}") from exc
-        return self._line(line)
+        return self._line(_json.convert(value, _Line, what="a line of Ollama's"))
 
     def _end_of_input(self) -> list[Event]:
         raise TruncatedStream("the stream ended without a line that is done")
