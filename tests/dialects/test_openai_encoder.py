@@ -189,17 +189,17 @@ def test_done_ends_an_answer_without_a_finish() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "type"),
+    ("code", "type", "word"),
     [
-        ("invalid_request", "invalid_request_error"),
-        ("unauthorized", "authentication_error"),
-        ("rate_limited", "rate_limit_error"),
-        ("overloaded", "server_error"),
-        ("of my own", "server_error"),
+        ("invalid_request", "invalid_request_error", "invalid_request"),
+        ("unauthorized", "authentication_error", "invalid_api_key"),
+        ("rate_limited", "rate_limit_error", "rate_limit_exceeded"),
+        ("overloaded", "server_error", "overloaded"),
+        ("of my own", "server_error", "of my own"),
     ],
 )
-def test_a_failure_is_an_error_object_and_done_and_nothing_else(code: str, type: str) -> None:
-    error = {"error": {"message": "no", "type": type, "param": None, "code": code}}
+def test_a_failure_is_an_error_object_and_done_and_nothing_else(code: str, type: str, word: str) -> None:
+    error = {"error": {"message": "no", "type": type, "param": None, "code": word}}
     assert encode(Failure(code, "no"), Done(finished=False), TextDelta("late")) == [error, DONE]
     assert encode(START, Finish("stop"), TextDelta("late"), Failure(code, "no"))[2:] == [error, DONE]
 
