@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import uuid4
 
 from gai_stream import _json
 from gai_stream.events import ToolCall, ToolCallDelta
 
-__all__ = ["OutgoingCall", "OutgoingCalls", "Piece", "arguments_of", "legal_id", "made_up_id"]
+__all__ = ["CUT", "OutgoingCall", "OutgoingCalls", "Piece", "arguments_of", "legal_id", "made_up_id"]
+
+CUT: Final = ("length", "content_filter", "refusal")
+"""Why an answer ends early: a call that is not whole then was cut off, rather than badly written."""
 
 _ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]+")
 

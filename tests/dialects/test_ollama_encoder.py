@@ -180,7 +180,7 @@ def test_fragments_without_their_whole_are_a_call_unless_the_answer_was_cut() ->
     ]
     *calls, _ = encode(START, *fragments, Finish("stop"))
     assert calls == [called("x", "f", {"a": 1}), called("z", "g", {}, 1)]
-    for reason in ("length", "content_filter"):
+    for reason in ("length", "content_filter", "refusal"):
         assert encode(START, *fragments, ToolCallDelta(3, "y", "h", "{"), Finish(reason))[:-1] == calls[:1]
     assert encode(START, ToolCallDelta(0, "y", "h", "{"), Failure("timeout", "no")) == [{"error": "no"}]
 
