@@ -5,14 +5,25 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import orjson
 
 from .exceptions import DecodeError, EncodeError
 
-__all__ = ["Default", "dumps", "escape_separators", "loads", "replace_surrogates", "to_jsonable", "with_timestamp"]
+__all__ = [
+    "Default",
+    "convert",
+    "dumps",
+    "escape_separators",
+    "loads",
+    "replace_surrogates",
+    "to_jsonable",
+    "with_timestamp",
+]
+
+_T = TypeVar("_T")
 
 Default = Callable[[Any], Any]
 """A hook for values that JSON does not know: returns something it does know, or raises TypeError."""
@@ -124,3 +135,12 @@ def loads(text: str | bytes, decoder: msgspec.json.Decoder[Any] | None = None, *
     except (msgspec.MsgspecError, RecursionError, ValueError) as exc:
         line = text if isinstance(text, bytes) else text.encode(errors="replace")
         raise DecodeError(f"not {what}: {exc}", line=line) from exc
+
+
+def convert(value: Any, kind: type[_T], *, what: str) -> _T:
+    """Return plain JSON data as a `kind`. Raises DecodeError, which says that it is not `what`, and which field."""
+    try:
+        return msgspec.convert(value, kind)
+    except (msgspec.ValidationError, RecursionError, UnicodeError) as exc:
+        # The last one is of a lone surrogate where there should be no text at all.
+        raise DecodeError(f"not {what}: {exc}") from exc

@@ -120,11 +120,13 @@ CODES: Final[dict[str, CodeDefaults]] = {
 
 _STATUS_CODES: Final[dict[int, str]] = {
     401: "unauthorized",
+    402: "forbidden",
     403: "forbidden",
     404: "not_found",
     408: "timeout",
     413: "context_length_exceeded",
     429: "rate_limited",
+    499: "internal",
     500: "internal",
     502: "internal",
     503: "provider_unavailable",

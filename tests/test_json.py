@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gai_stream import _json
-from gai_stream.exceptions import EncodeError
+from gai_stream.exceptions import DecodeError, EncodeError
 
 
 @dataclasses.dataclass
@@ -178,6 +178,13 @@ def test_any_text_leaves_as_valid_unicode(text: str) -> None:
     assert written == _json.replace_surrogates(text)
     if text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text):
         assert written == text
+
+
+@pytest.mark.parametrize("value", ["text", "\ud800", None, [1], {"x": "1"}, {"x": "\ud800"}, {}])
+def test_data_of_another_shape_is_a_decode_error_that_says_what_was_wanted(value: Any) -> None:
+    assert _json.convert({"x": 1, "more": "\ud800"}, Struct, what="a point") == Struct(1)
+    with pytest.raises(DecodeError, match=r"^not a point: "):
+        _json.convert(value, Struct, what="a point")
 
 
 class TestTimestamp:

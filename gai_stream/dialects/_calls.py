@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import uuid4
 
 from gai_stream import _json
 from gai_stream.events import ToolCall, ToolCallDelta
 
-__all__ = ["OutgoingCall", "OutgoingCalls", "Piece", "arguments_of", "legal_id", "made_up_id"]
+__all__ = ["CUT", "OutgoingCall", "OutgoingCalls", "Piece", "arguments_of", "legal_id", "made_up_id"]
+
+CUT: Final = ("length", "content_filter", "refusal")
+"""Why an answer ends early: a call that is not whole then was cut off, rather than badly written."""
 
 _ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]+")
 
@@ -37,7 +40,10 @@ def arguments_of(call: ToolCall) -> str:
 
 
 class OutgoingCall:
-    """A call that is being told. `number` counts the calls of its choice from 0, in the order in which they begin."""
+    """A call that is being told.
+
+    `number` counts the calls of its choice that are the client's to run: from 0, in the order in which they begin.
+    """
 
     __slots__ = ("_scan", "arguments", "begun", "choice", "ended", "id", "kind", "name", "number")
 
@@ -95,7 +101,6 @@ class OutgoingCalls:
     def __init__(self, *, one_at_a_time: bool = False, prefix: str = "call_") -> None:
         self.counts: dict[int, int] = {}
         """How many calls each choice has made that are the client's to run."""
-        self._numbers: dict[int, int] = {}
         self._slots: dict[tuple[int, int], OutgoingCall] = {}
         self._open: list[OutgoingCall] = []
         self._one_at_a_time = one_at_a_time
@@ -116,11 +121,11 @@ class OutgoingCalls:
             self._open.append(call)
         call.id = call.id or event.id or ""
         call.name = call.name or event.name or ""
-        if event.kind != "function":
+        if event.kind != "function" and not call.begun:
             call.kind = event.kind
         call.take(event.arguments)
         if call.begun:
-            return self._in_turn([Piece(call, False, event.arguments)] if event.arguments else [])
+            return self._in_turn([Piece(call, False, event.arguments)] if event.arguments and not call.ended else [])
         return self._in_turn([self._begin(call)] if call.id and call.name else [])
 
     def close(self, event: ToolCall) -> list[Piece]:
@@ -162,15 +167,16 @@ class OutgoingCalls:
     def _begin(self, call: OutgoingCall) -> Piece:
         call.begun = True
         call.id = call.id or made_up_id(prefix=self._prefix)
-        call.number = self._numbers.get(call.choice, 0)
-        self._numbers[call.choice] = call.number + 1
+        call.number = self.counts.get(call.choice, 0)
         if call.kind != "server":
-            self.counts[call.choice] = self.counts.get(call.choice, 0) + 1
+            self.counts[call.choice] = call.number + 1
         return Piece(call, True, "".join(call.arguments))
 
     def _in_turn(self, pieces: list[Piece]) -> list[Piece]:
         """Return the pieces of `pieces`, and of those that wait, whose turn it is."""
         if not self._one_at_a_time:
+            for piece in pieces:
+                piece.call.ended = piece.call.ended or piece.ends
             return pieces
         for piece in pieces:
             if not piece.call.ended:

@@ -146,6 +146,9 @@ class Encoder:
         if not self._ended and not finished:
             return self._fail(TRUNCATED)
         messages = [] if self._ended else self._finish(Finish("stop"))
+        if self._done:
+            # What was to be closed turned out to be broken: the error is the end.
+            return messages
         self._done = True
         return messages + self._terminator()
 

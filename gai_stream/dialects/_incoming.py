@@ -6,7 +6,9 @@ from typing import Any
 
 from gai_stream import _json
 from gai_stream.events import Event, ToolCall, ToolCallDelta
-from gai_stream.exceptions import DecodeError, LimitExceeded
+from gai_stream.exceptions import DecodeError
+
+from ._budget import Budget
 
 __all__ = ["IncomingCalls"]
 
@@ -31,10 +33,7 @@ class IncomingCalls:
     """
 
     def __init__(self, limit: int) -> None:
-        if type(limit) is not int or limit < 1:
-            raise ValueError(f"max_arguments_size must be a whole number of at least 1, not {limit!r}")
-        self._limit = limit
-        self._size = 0
+        self._budget = Budget(limit)
         self._number = 0
         self._calls: dict[str, _Call] = {}
 
@@ -48,7 +47,7 @@ class IncomingCalls:
         call = self._calls.get(id)
         if call is not None and call.open and call.name:
             return []
-        self._reserve(1 + len(id) + len(name))
+        self._budget.spend(1 + len(id) + len(name))
         call = call if call is not None and call.open else self._new(id)
         call.name, call.kind = name, kind
         return [ToolCallDelta(call.number, id, name, kind=kind)]
@@ -58,7 +57,7 @@ class IncomingCalls:
         if not arguments:
             return []
         call = self._calls.get(id)
-        self._reserve(len(arguments) + (0 if call else 1 + len(id)))
+        self._budget.spend(len(arguments) + (0 if call else 1 + len(id)))
         call = call or self._new(id)
         if not call.open:
             return []
@@ -69,7 +68,7 @@ class IncomingCalls:
         """Take the provider's seal on a call that is still open."""
         call = self._calls.get(id)
         if call is not None and call.open:
-            self._reserve(len(signature))
+            self._budget.spend(len(signature))
             call.signature = signature
 
     def close(self, id: str, name: str, input: Any, *, server: bool, signature: str | None) -> list[Event]:
@@ -82,7 +81,7 @@ class IncomingCalls:
         as_told = bool(told) and (told == input or _value(told) == [input])
         text = told if as_told else input if isinstance(input, str) else _json.dumps(input).decode()
         custom = isinstance(input, str) and text == input
-        self._reserve(1 + len(id) + len(name) + (0 if told else len(text)))
+        self._budget.spend(1 + len(id) + len(name) + (0 if told else len(text)))
         kind = "server" if server else "custom" if custom else "function"
         events: list[Event] = []
         call = call or self._new(id)
@@ -131,15 +130,6 @@ class IncomingCalls:
         call = self._calls[id] = _Call(self._number, id)
         self._number += 1
         return call
-
-    def _reserve(self, size: int) -> None:
-        if self._size + size > self._limit:
-            raise LimitExceeded(
-                f"tool calls are longer than {self._limit} characters: raise max_arguments_size if that is right",
-                option="max_arguments_size",
-                limit=self._limit,
-            )
-        self._size += size
 
 
 def _value(text: str) -> list[Any]:

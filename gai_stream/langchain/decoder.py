@@ -48,8 +48,6 @@ class LangChainDecoder(Decoder):
 
     def __init__(self, *, max_arguments_size: int = 1 << 20) -> None:
         super().__init__()
-        if type(max_arguments_size) is not int or max_arguments_size < 1:
-            raise ValueError(f"max_arguments_size must be a whole number of at least 1, not {max_arguments_size!r}")
         self._numbers = Numbers(max_arguments_size)
         self._open: dict[tuple[str, str], Step] = {}
         self._told: set[str] = set()

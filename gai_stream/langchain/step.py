@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gai_stream import _json
+from gai_stream.dialects._budget import Budget
 from gai_stream.dialects._calls import made_up_id
 from gai_stream.events import Event, ToolCall, ToolCallDelta
-from gai_stream.exceptions import DecodeError, LimitExceeded
+from gai_stream.exceptions import DecodeError
 
 from .message import CallChunk, normal_reason
 
@@ -19,19 +20,12 @@ class Numbers:
 
     def __init__(self, limit: int) -> None:
         self.next = 0
-        self._limit = limit
-        self._size = 0
+        self._budget = Budget(limit)
 
     def reserve(self, chunks: Sequence[CallChunk]) -> None:
         """Count what `chunks` bring, before any of it is kept. Raises LimitExceeded."""
         size = sum(1 + len(chunk.args or "") + len(chunk.id or chunk.name or "") for chunk in chunks)
-        if self._size + size > self._limit:
-            raise LimitExceeded(
-                f"tool calls are longer than {self._limit} characters: raise max_arguments_size if that is right",
-                option="max_arguments_size",
-                limit=self._limit,
-            )
-        self._size += size
+        self._budget.spend(size)
 
 
 class _Call:

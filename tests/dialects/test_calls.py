@@ -140,7 +140,7 @@ def test_a_call_is_held_back_until_its_name_and_id_are_known() -> None:
     assert told(calls.close(ToolCall("y", "g", [], "[]"))) == [("g", "+", "["), ("g", "!", "]")]
 
 
-def test_calls_are_numbered_in_each_choice_and_those_of_the_client_are_counted() -> None:
+def test_the_clients_calls_are_numbered_and_counted_in_each_choice() -> None:
     calls = OutgoingCalls()
     pieces = [
         *calls.add(begin(7, "f")),
@@ -153,9 +153,25 @@ def test_calls_are_numbered_in_each_choice_and_those_of_the_client_are_counted()
         "f": (0, 0, "function"),
         "g": (0, 1, "server"),
         "h": (1, 0, "function"),
-        "i": (0, 2, "custom"),
+        "i": (0, 1, "custom"),
     }
     assert calls.counts == {0: 2, 1: 1}
+
+
+def test_a_call_that_has_begun_does_not_become_one_of_another_kind() -> None:
+    calls = OutgoingCalls()
+    (first,) = calls.add(begin(0, "f", kind="server"))
+    calls.add(more(0, "{}", kind="custom"))
+    assert first.call.kind == "server"
+    assert calls.counts == {}
+
+
+@pytest.mark.parametrize("one_at_a_time", [False, True])
+def test_a_fragment_behind_the_end_of_its_call_is_dropped(one_at_a_time: bool) -> None:
+    calls = OutgoingCalls(one_at_a_time=one_at_a_time)
+    calls.add(begin(0, "f", "{}"))
+    calls.close(call("f"))
+    assert calls.add(more(0, "late")) == []
 
 
 def test_an_index_used_again_with_another_id_is_another_call() -> None:

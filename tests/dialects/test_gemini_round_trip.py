@@ -78,7 +78,8 @@ def answers(draw: st.DrawFn) -> list[Event]:
             events.append(call)
     events += closing
     text = "".join(event.text for event in events if isinstance(event, TextDelta) and event.index == 0)
-    for start in draw(st.lists(st.integers(0, len(text)), max_size=2)):
+    # Where nothing was said there is nothing to name sources for.
+    for start in draw(st.lists(st.integers(0, len(text)), max_size=2)) if text else ():
         found = Citation(draw(st.none() | texts), draw(st.none() | texts), start, draw(st.integers(start, len(text))))
         events.append(Citations([found]))
     for category in draw(st.lists(st.sampled_from(verdicts), unique=True)):

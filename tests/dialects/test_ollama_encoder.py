@@ -179,8 +179,8 @@ def test_fragments_without_their_whole_are_a_call_unless_the_answer_was_cut() ->
         ToolCallDelta(2, "z", "g"),
     ]
     *calls, _ = encode(START, *fragments, Finish("stop"))
-    assert calls == [called("x", "f", {"a": 1}), called("z", "g", {}, 2)]
-    for reason in ("length", "content_filter"):
+    assert calls == [called("x", "f", {"a": 1}), called("z", "g", {}, 1)]
+    for reason in ("length", "content_filter", "refusal"):
         assert encode(START, *fragments, ToolCallDelta(3, "y", "h", "{"), Finish(reason))[:-1] == calls[:1]
     assert encode(START, ToolCallDelta(0, "y", "h", "{"), Failure("timeout", "no")) == [{"error": "no"}]
 

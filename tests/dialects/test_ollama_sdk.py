@@ -11,8 +11,8 @@ from typing import Any, Literal
 import ollama
 import pytest
 
+from conformance.recordings import events_of, recordings
 from gai_stream import _json
-from gai_stream.dialects import registry
 from gai_stream.dialects.ollama import OllamaDecoder, OllamaEncoder
 from gai_stream.events import (
     Citation,
@@ -30,8 +30,7 @@ from gai_stream.events import (
     ToolCallDelta,
     Usage,
 )
-from gai_stream.ndjson import NDJSONDecoder, NDJSONEncoder
-from gai_stream.sse import SSEDecoder
+from gai_stream.ndjson import NDJSONEncoder
 
 Mode = Literal["chat", "generate"]
 Serve = Callable[..., str]
@@ -115,19 +114,6 @@ def read(host: str, mode: Mode, *, stream: bool = True) -> Seen:
         return Seen(list(answer) if stream else [answer], mode)
 
 
-def recordings(corpus: Path, expected: dict[str, Any]) -> Iterator[tuple[str, list[Event]]]:
-    """Every recording that can be decoded, whatever its dialect."""
-    for name, wanted in expected.items():
-        known = {"openai-chat": "openai"}.get(wanted["dialect"], wanted["dialect"].replace("-", "_"))
-        if known in registry.names():
-            dialect = registry.dialect(known)
-            decoder: Any = dialect.decoder() if dialect.decoder is not None else None
-            ignored = getattr(decoder, "ignored", None)
-            framing: Any = SSEDecoder(on_ignored=ignored) if dialect.framing == "sse" else NDJSONDecoder()
-            messages = framing.feed((corpus / name).read_bytes()) + framing.finish()
-            yield name, [event for message in messages for event in decoder.feed(message)] + decoder.finish()
-
-
 def shown(events: list[Event]) -> tuple[str, str, list[tuple[str, Any]]]:
     """What a client of choice 0 must see: text, reasoning, and calls."""
     return (
@@ -162,7 +148,8 @@ def test_every_recording_served_again_pleases_the_client(
     corpus: Path, expected: dict[str, Any], serve: Serve, mode: Mode
 ) -> None:
     names = []
-    for name, events in recordings(corpus, expected):
+    for recording in recordings():
+        name, events = recording.name, events_of(recording)
         names.append(name)
         end = events[-2]
         if isinstance(end, Failure) or (isinstance(end, Finish) and end.reason == "error"):

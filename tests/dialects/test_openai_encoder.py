@@ -189,17 +189,17 @@ def test_done_ends_an_answer_without_a_finish() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "type"),
+    ("code", "type", "word"),
     [
-        ("invalid_request", "invalid_request_error"),
-        ("unauthorized", "authentication_error"),
-        ("rate_limited", "rate_limit_error"),
-        ("overloaded", "server_error"),
-        ("of my own", "server_error"),
+        ("invalid_request", "invalid_request_error", "invalid_request"),
+        ("unauthorized", "authentication_error", "invalid_api_key"),
+        ("rate_limited", "rate_limit_error", "rate_limit_exceeded"),
+        ("overloaded", "server_error", "overloaded"),
+        ("of my own", "server_error", "of my own"),
     ],
 )
-def test_a_failure_is_an_error_object_and_done_and_nothing_else(code: str, type: str) -> None:
-    error = {"error": {"message": "no", "type": type, "param": None, "code": code}}
+def test_a_failure_is_an_error_object_and_done_and_nothing_else(code: str, type: str, word: str) -> None:
+    error = {"error": {"message": "no", "type": type, "param": None, "code": word}}
     assert encode(Failure(code, "no"), Done(finished=False), TextDelta("late")) == [error, DONE]
     assert encode(START, Finish("stop"), TextDelta("late"), Failure(code, "no"))[2:] == [error, DONE]
 
@@ -280,6 +280,20 @@ def test_an_event_without_a_form_is_refused_and_forgotten(event: Any) -> None:
         encoder.feed(event)
     assert encoder.feed(TextDelta("b")) == [delta({"content": "b"})]
     assert encoder.feed(Finish("stop")) == [delta({}, reason="stop")]
+
+
+def test_calls_of_the_provider_take_no_index_from_those_of_the_client() -> None:
+    # The SDKs keep a list of calls by index, and fail where one is missing.
+    messages = encode(
+        START,
+        ToolCall("srv_1", "web_search", {"q": "x"}, kind="server"),
+        ToolCallDelta(1, "call_1", "f", "{}"),
+        ToolCall("call_1", "f", {}, "{}"),
+        Finish("tool_calls"),
+    )
+    assert messages[1] == delta(tool(0, "{}", id="call_1", name="f"))
+    (choice,) = OpenAIEncoder.whole(messages)["choices"]
+    assert [call["id"] for call in choice["message"]["tool_calls"]] == ["call_1"]
 
 
 def test_reasoning_is_sent_as_the_compatible_servers_do() -> None:

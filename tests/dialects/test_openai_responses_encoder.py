@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gai_stream.dialects.openai.errors import error_object
 from gai_stream.dialects.openai_responses import OpenAIResponsesEncoder
 from gai_stream.events import (
     AudioDelta,
@@ -468,12 +469,14 @@ def test_usage_is_told_in_numbers_or_not_at_all(usage: Usage | None, expected: A
 def test_a_failure_closes_what_is_open_and_is_told_twice(code: str, kind: str, word: str) -> None:
     messages = encode(START, ToolCallDelta(0, "x", "f", "{"), TextDelta("held"), Failure(code, "why"), Done(False))
     assert types(messages)[-3:] == ["output_item.done", "error", "failed"]
+    error = error_object(Failure(code, "why"))["error"]
+    assert error["type"] == kind
     assert messages[-2] == {
         "type": "error",
-        "code": code,
+        "code": error["code"],
         "message": "why",
         "param": None,
-        "error": {"message": "why", "type": kind, "param": None, "code": code},
+        "error": error,
         "sequence_number": messages[-1]["sequence_number"] - 1,
     }
     response = messages[-1]["response"]

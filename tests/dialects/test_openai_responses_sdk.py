@@ -16,6 +16,7 @@ from openai.types.responses import Response
 
 from gai_stream import _json
 from gai_stream.dialects.openai import OpenAIDecoder
+from gai_stream.dialects.openai.errors import error_object
 from gai_stream.dialects.openai_responses import OpenAIResponsesDecoder, OpenAIResponsesEncoder
 from gai_stream.events import (
     AudioDelta,
@@ -238,7 +239,7 @@ def test_every_recording_served_again_pleases_raw_iteration(
         if isinstance(end, Failure):
             with pytest.raises(openai.APIError) as caught:
                 read(serve(events))
-            assert (caught.value.message, caught.value.code) == (end.message, end.code)
+            assert (caught.value.message, caught.value.code) == (end.message, error_object(end)["error"]["code"])
             continue
         seen = Seen(read(serve(events)))
         choice = first_choice(expected[name])
@@ -401,7 +402,7 @@ def test_the_sdks_own_objects_decode_to_the_same_events(reader: Any, serve: Serv
     [
         ([START, TextDelta("a"), Failure("overloaded", "try later", True)], "overloaded"),
         ([START, ToolCallDelta(0, "x", "f", "{"), TextDelta("b"), Failure("timeout", "too late")], "timeout"),
-        ([Failure("rate_limited", "too many")], "rate_limited"),
+        ([Failure("rate_limited", "too many")], "rate_limit_exceeded"),
         ([START, TextDelta("a")], "truncated"),
         ([START, Finish("error", None, "abort")], "internal"),
     ],

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gai_stream.exceptions import DecodeError
+from gai_stream import _json
 
 __all__ = [
     "Call",
@@ -117,12 +117,7 @@ SILENT: Final = frozenset(
 def convert(kind: str, value: dict[str, Any]) -> WireEvent | None:
     """Return an event of type `kind`, read; None for a type we do not know. Raises DecodeError for a wrong field."""
     model = _EVENTS.get(kind)
-    if model is None:
-        return None
-    try:
-        return msgspec.convert(value, model)
-    except (msgspec.ValidationError, RecursionError) as exc:
-        raise DecodeError(f"not a {kind} event: {exc}") from exc
+    return None if model is None else _json.convert(value, model, what=f"a {kind} event")
 
 
 def ours(metadata: Any, name: str) -> str | None:

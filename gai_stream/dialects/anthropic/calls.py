@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from gai_stream import _json
+from gai_stream.dialects._budget import Budget
 from gai_stream.dialects._calls import made_up_id
 from gai_stream.events import Event, ToolCall, ToolCallDelta
-from gai_stream.exceptions import DecodeError, LimitExceeded
+from gai_stream.exceptions import DecodeError
 
 from . import wire
 
@@ -36,8 +37,7 @@ class Calls:
     """
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._size = 0
+        self._budget = Budget(limit)
         self._count = 0
         self._names: dict[str, str] = {}
         self._idle: Call | None = None
@@ -45,20 +45,14 @@ class Calls:
 
     def reserve(self, steps: list[wire.Step]) -> None:
         """Count what `steps` bring, all of it before any of it. Raises LimitExceeded."""
-        size = self._size
+        size = 0
         for step in steps:
             match step:
                 case wire.BlockStart(block=wire.Block(type=kind) as block) if kind in KINDS:
                     size += 1 + len(block.id or "") + len(block.name or "") + len(block.arguments)
                 case wire.BlockDelta(delta=wire.Delta(partial_json=str(piece))):
                     size += len(piece)
-        if size > self._limit:
-            raise LimitExceeded(
-                f"tool calls are longer than {self._limit} characters: raise max_arguments_size if that is right",
-                option="max_arguments_size",
-                limit=self._limit,
-            )
-        self._size = size
+        self._budget.spend(size)
 
     def begin(self, block: wire.Block, stream_id: str | None, events: list[Event]) -> Call:
         """Return the call that `block` begins."""

@@ -66,8 +66,6 @@ class AnthropicDecoder(Decoder):
     """
 
     def __init__(self, *, max_arguments_size: int = 1 << 20) -> None:
-        if type(max_arguments_size) is not int or max_arguments_size < 1:
-            raise ValueError(f"max_arguments_size must be a whole number of at least 1, not {max_arguments_size!r}")
         super().__init__()
         self._calls = Calls(max_arguments_size)
         self._started = False
@@ -100,7 +98,8 @@ class AnthropicDecoder(Decoder):
             match step:
                 case wire.Error(data=data):
                     return self._fail(failure_from(provider_error(data)))
-                case wire.MessageStop():
+                case wire.MessageStop(usage=usage):
+                    self._count(usage)
                     return self._begin(self._close(events))
                 case wire.MessageStart():
                     self._start(step, events)

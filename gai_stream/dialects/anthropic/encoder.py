@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final, TypeAlias, assert_never
 
 from gai_stream import _json
-from gai_stream.dialects._calls import OutgoingCall, OutgoingCalls, Piece
+from gai_stream.dialects._calls import CUT, OutgoingCall, OutgoingCalls, Piece
 from gai_stream.dialects._encoder import Content, Encoder, FramingName
 from gai_stream.events import (
     AudioDelta,
@@ -314,7 +314,7 @@ class AnthropicEncoder(Encoder):
 
     def _close(self, event: Finish) -> list[Any]:
         messages = self._begin(Start())
-        messages += self._told(self._calls.flush(), cut=event.reason in shapes.CUT)
+        messages += self._told(self._calls.flush(), cut=event.reason in CUT)
         messages += self._end_block()
         reason = shapes.stop_reason(event, calling=self._calling, refused=self._refused, own=self._is_own)
         sequence = event.stop_sequence if reason == "stop_sequence" else None

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from gai_stream import _json
-from gai_stream.dialects._calls import Piece, legal_id, made_up_id
+from gai_stream.dialects._calls import CUT, Piece, legal_id, made_up_id
 from gai_stream.events import Citation, Finish, Safety, Start, ToolResult, Usage
 
 from .wire import REASONS
 
 __all__ = [
-    "CUT",
     "arguments",
     "citations",
     "message",
@@ -21,9 +20,6 @@ __all__ = [
     "usage",
     "wire_id",
 ]
-
-CUT: Final = ("length", "content_filter", "refusal")
-"""Why an answer ends early: a call that is not whole then was cut."""
 
 _LONGEST_ID: Final = 256
 

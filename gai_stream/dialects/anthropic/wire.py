@@ -141,7 +141,9 @@ class MessageDelta(_Struct):
 
 
 class MessageStop(_Struct):
-    pass
+    """Some servers tell here what the API tells before."""
+
+    usage: Usage | None = None
 
 
 class Error(_Struct):
@@ -202,7 +204,7 @@ def steps(value: Any, *, is_error: bool = False) -> list[Step]:
             told = _read(value, _MessageDelta)
             return [MessageDelta(told.delta or Ending(), told.usage)]
         case "message_stop":
-            return [MessageStop()]
+            return [_read(value, MessageStop)]
         case "message":
             return _whole(_read(value, _Message))
         case "ping":
@@ -247,7 +249,4 @@ def _whole(message: _Message) -> list[Step]:
 
 
 def _read(value: dict[str, Any], kind: type[_T]) -> _T:
-    try:
-        return msgspec.convert(value, kind)
-    except (msgspec.ValidationError, RecursionError) as exc:
-        raise DecodeError(f"not a Messages event: {exc}") from exc
+    return _json.convert(value, kind, what="a Messages event")

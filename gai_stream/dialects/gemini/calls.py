@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from gai_stream import _json
+from gai_stream.dialects._budget import Budget
 from gai_stream.dialects._calls import made_up_id
 from gai_stream.dialects._encoder import known
 from gai_stream.events import Event, ToolCall, ToolCallDelta, ToolResult
-from gai_stream.exceptions import DecodeError, EncodeError, LimitExceeded
+from gai_stream.exceptions import DecodeError, EncodeError
 
 from .partial_arguments import PartialArguments
 from .wire import CodeExecutionResult, ExecutableCode, FunctionCall, Part
@@ -45,8 +46,7 @@ class Calls:
         """The choices that made calls for the client to run."""
         self.problem: str | None = None
         """What is wrong with the first call that is none."""
-        self._limit = limit
-        self._size = 0
+        self._budget = Budget(limit)
         self._count = 0
         self._open: dict[int, _Open] = {}
         self._running: dict[int, str] = {}
@@ -64,13 +64,7 @@ class Calls:
                     size += 1 + len(arg.json_path or "") + len(arg.string_value or "")
             if part.executable_code is not None:
                 size += len(part.executable_code.code or "")
-        if self._size + size > self._limit:
-            raise LimitExceeded(
-                f"tool calls are longer than {self._limit} characters: raise max_arguments_size if that is right",
-                option="max_arguments_size",
-                limit=self._limit,
-            )
-        self._size += size
+        self._budget.spend(size)
 
     def add(self, part: FunctionCall, signature: str | None, choice: int, stream_id: str | None) -> list[Event]:
         """Return what a functionCall tells: it is whole, or it begins, continues or ends one that comes in pieces."""

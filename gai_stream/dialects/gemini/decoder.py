@@ -51,8 +51,6 @@ class GeminiDecoder(Decoder):
     _fatal_reasons: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, *, max_arguments_size: int = 1 << 20) -> None:
-        if type(max_arguments_size) is not int or max_arguments_size < 1:
-            raise ValueError(f"max_arguments_size must be a whole number of at least 1, not {max_arguments_size!r}")
         super().__init__()
         self._calls = Calls(max_arguments_size)
         self._stray = StrayError()

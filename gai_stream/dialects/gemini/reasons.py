@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from gai_stream.dialects._calls import CUT
+
 __all__ = ["BLOCK_REASONS", "EARLY_ENDS", "FINISH_REASONS"]
 
 FINISH_REASONS: Final[dict[str, str]] = {
@@ -21,5 +23,5 @@ BLOCK_REASONS: Final = frozenset(
 )
 """The values of `promptFeedback.blockReason`, all of them "content_filter" to us."""
 
-EARLY_ENDS: Final = ("length", "content_filter", "refusal", "error")
+EARLY_ENDS: Final = (*CUT, "error")
 """Our reasons after which a tool call that is not whole was cut off rather than badly written."""

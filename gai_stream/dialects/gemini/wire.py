@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from gai_stream.exceptions import DecodeError
+from gai_stream import _json
 
 __all__ = [
     "MAX_CANDIDATES",
@@ -154,10 +154,7 @@ def is_chunk(value: object) -> bool:
 
 def read(value: Any) -> Chunk:
     """Return `value` as a chunk. Raises DecodeError for a field of the wrong type."""
-    try:
-        return msgspec.convert(value, Chunk)
-    except (msgspec.ValidationError, RecursionError) as exc:
-        raise DecodeError(f"not a Gemini chunk: {exc}") from exc
+    return _json.convert(value, Chunk, what="a Gemini chunk")
 
 
 def with_plain_base64(value: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from gai_stream import _json
+from gai_stream.dialects._budget import Budget
 from gai_stream.dialects._calls import made_up_id
 from gai_stream.dialects._decoder import DONE, Decoder, read_message
 from gai_stream.dialects._errors import provider_error
@@ -26,7 +27,7 @@ from gai_stream.events import (
     Usage,
     failure_from,
 )
-from gai_stream.exceptions import DecodeError, EncodeError, LimitExceeded, TruncatedStream
+from gai_stream.exceptions import DecodeError, EncodeError, TruncatedStream
 
 __all__ = ["OllamaDecoder"]
 
@@ -81,11 +82,8 @@ class OllamaDecoder(Decoder):
     """
 
     def __init__(self, *, max_arguments_size: int = 1 << 20) -> None:
-        if type(max_arguments_size) is not int or max_arguments_size < 1:
-            raise ValueError(f"max_arguments_size must be a whole number of at least 1, not {max_arguments_size!r}")
         super().__init__()
-        self._limit = max_arguments_size
-        self._size = 0
+        self._budget = Budget(max_arguments_size)
         self._started = False
         self._calls = 0
 
@@ -101,11 +99,7 @@ class OllamaDecoder(Decoder):
             return self._fail(failure_from(provider_error(told)))
         if not value.keys() & {"message", "response", "done"}:
             return self._begin(None, [Raw("ollama", value)]) if value else []
-        try:
-            line = msgspec.convert(value, _Line)
-        except (msgspec.ValidationError, RecursionError) as exc:
-            raise DecodeError(f"not a line of Ollama's: {exc}") from exc
-        return self._line(line)
+        return self._line(_json.convert(value, _Line, what="a line of Ollama's"))
 
     def _end_of_input(self) -> list[Event]:
         raise TruncatedStream("the stream ended without a line that is done")
@@ -142,14 +136,7 @@ class OllamaDecoder(Decoder):
         """Return id, name and arguments of the line's calls. Raises LimitExceeded and DecodeError."""
         entries = (line.message.tool_calls if line.message else None) or line.tool_calls or []
         calls = [(entry.id, entry.function.name, _text(entry.function.arguments)) for entry in entries]
-        size = self._size + sum(len(name) + len(arguments) for _, name, arguments in calls)
-        if size > self._limit:
-            raise LimitExceeded(
-                f"tool calls are longer than {self._limit} characters: raise max_arguments_size if that is right",
-                option="max_arguments_size",
-                limit=self._limit,
-            )
-        self._size = size
+        self._budget.spend(sum(len(name) + len(arguments) for _, name, arguments in calls))
         return calls
 
     def _begin(self, line: _Line | None, events: list[Event]) -> list[Event]:

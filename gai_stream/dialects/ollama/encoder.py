@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias, assert_never
 
 from gai_stream import _json
-from gai_stream.dialects._calls import OutgoingCall, OutgoingCalls, Piece, arguments_of
+from gai_stream.dialects._calls import CUT, OutgoingCall, OutgoingCalls, Piece, arguments_of
 from gai_stream.dialects._encoder import Content, Encoder, FramingName
 from gai_stream.events import (
     AudioDelta,
@@ -166,7 +166,7 @@ class OllamaEncoder(Encoder):
 
     def _close(self, event: Finish) -> list[Any]:
         messages: list[Any] = []
-        cut = event.reason in ("length", "content_filter")
+        cut = event.reason in CUT
         for call, _, _, ends, _ in self._calls.flush():
             # Only fragments told of it. They are a call, unless it was the one being written when the answer was cut.
             if ends and call.kind != "server" and (call.is_whole or not cut):

@@ -6,9 +6,10 @@ import json
 import re
 from collections.abc import Collection
 
+from gai_stream.dialects._budget import Budget
 from gai_stream.dialects._calls import made_up_id
 from gai_stream.events import Event, ToolCall, ToolCallDelta
-from gai_stream.exceptions import DecodeError, LimitExceeded
+from gai_stream.exceptions import DecodeError
 
 from .wire import Choice, Fragment, read
 
@@ -41,8 +42,7 @@ class Calls:
     """
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._size = 0
+        self._budget = Budget(limit)
         self._calls: list[_Call] = []
         self._slots: dict[tuple[int, int], _Call] = {}
         self._last: dict[int, _Call] = {}
@@ -57,13 +57,7 @@ class Calls:
                 size += sum(_size(entry) for entry in delta.tool_calls)
             if delta.function_call is not None:
                 size += len(Fragment(function=delta.function_call).arguments)
-        if self._size + size > self._limit:
-            raise LimitExceeded(
-                f"tool calls are longer than {self._limit} characters: raise max_arguments_size if that is right",
-                option="max_arguments_size",
-                limit=self._limit,
-            )
-        self._size += size
+        self._budget.spend(size)
 
     def add(self, fragment: Fragment, choice: int, stream_id: str | None, events: list[Event]) -> None:
         """Take one fragment, and append what can be told of its call to `events`."""

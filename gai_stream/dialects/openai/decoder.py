@@ -67,8 +67,6 @@ class OpenAIDecoder(Decoder):
     _audio_format: ClassVar[str] = "pcm16"
 
     def __init__(self, *, max_arguments_size: int = 1 << 20, needs_reason: bool = True) -> None:
-        if type(max_arguments_size) is not int or max_arguments_size < 1:
-            raise ValueError(f"max_arguments_size must be a whole number of at least 1, not {max_arguments_size!r}")
         if type(needs_reason) is not bool:
             raise ValueError(f"needs_reason must be True or False, not {needs_reason!r}")
         super().__init__()

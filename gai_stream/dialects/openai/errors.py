@@ -23,8 +23,16 @@ _TYPES: Final[dict[str, str]] = {
     "invalid_response": "server_error",
 }
 
+# What it finds in `error.code`, where the API has a word of its own.
+_CODES: Final[dict[str, str]] = {
+    "unauthorized": "invalid_api_key",
+    "not_found": "model_not_found",
+    "rate_limited": "rate_limit_exceeded",
+}
+
 
 def error_object(failure: Failure) -> dict[str, Any]:
     """Return `failure` as the chunk that makes OpenAI's SDKs raise APIError."""
     kind = _TYPES.get(failure.code, "invalid_request_error" if failure.code in CODES else "server_error")
-    return {"error": {"message": failure.message, "type": kind, "param": None, "code": failure.code}}
+    code = _CODES.get(failure.code, failure.code)
+    return {"error": {"message": failure.message, "type": kind, "param": None, "code": code}}

@@ -266,10 +266,7 @@ def _message(chunk: Chunk, text: str | bytes | None, data: Any) -> Message:
 
 
 def _convert(value: dict[str, Any]) -> Chunk:
-    try:
-        return msgspec.convert(value, Chunk)
-    except (msgspec.ValidationError, RecursionError) as exc:
-        raise DecodeError(f"not a chat completion chunk: {exc}") from exc
+    return _json.convert(value, Chunk, what="a chat completion chunk")
 
 
 def _parse_text(text: str | bytes) -> Message | None:

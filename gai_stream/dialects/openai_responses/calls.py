@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from gai_stream import _json
+from gai_stream.dialects._budget import Budget
 from gai_stream.dialects._calls import made_up_id
 from gai_stream.events import Event, ToolCall, ToolCallDelta, ToolResult
-from gai_stream.exceptions import DecodeError, LimitExceeded
+from gai_stream.exceptions import DecodeError
 
 from .wire import CALLS, SERVER_CALLS, Item
 
@@ -33,8 +34,7 @@ class Calls:
     """Keep calls apart by the index of their item. `limit` bounds what is kept of all together, in characters."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._size = 0
+        self._budget = Budget(limit)
         self._calls: dict[int, _Call] = {}
 
     @property
@@ -58,13 +58,7 @@ class Calls:
 
     def reserve(self, size: int) -> None:
         """Count `size` characters more. Raises LimitExceeded."""
-        if self._size + size > self._limit:
-            raise LimitExceeded(
-                f"tool calls are longer than {self._limit} characters: raise max_arguments_size if that is right",
-                option="max_arguments_size",
-                limit=self._limit,
-            )
-        self._size += size
+        self._budget.spend(size)
 
     def delta(self, index: int, kind: str, text: str) -> list[Event]:
         """Return what a piece of the arguments tells."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any, Final
 
 from gai_stream.dialects._decoder import DONE, Decoder, read_message
@@ -67,8 +68,6 @@ class OpenAIResponsesDecoder(Decoder):
 
     def __init__(self, *, max_arguments_size: int = 1 << 20) -> None:
         super().__init__()
-        if type(max_arguments_size) is not int or max_arguments_size < 1:
-            raise ValueError(f"max_arguments_size must be a whole number of at least 1, not {max_arguments_size!r}")
         self._calls = Calls(max_arguments_size)
         self._parts = Parts()
         self._places: dict[str, set[int]] = {}
@@ -299,4 +298,4 @@ def _usage(usage: wire.Usage) -> Usage | None:
 
 
 def _whole(count: float | None) -> int | None:
-    return None if count is None else int(count)
+    return None if count is None or not isfinite(count) else int(count)

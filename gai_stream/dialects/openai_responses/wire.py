@@ -12,7 +12,6 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from gai_stream import _json
-from gai_stream.exceptions import DecodeError
 
 __all__ = [
     "CALLS",
@@ -165,10 +164,7 @@ _PARTS: Final = {"output_text", "refusal", "summary_text", "reasoning_text"}
 
 def read(value: Any, kind: type[_T]) -> _T:
     """Return `value` as a `kind`. Raises DecodeError for a field that is missing or of the wrong type."""
-    try:
-        return msgspec.convert(value, kind)
-    except (msgspec.ValidationError, RecursionError) as exc:
-        raise DecodeError(f"not a Responses event: {exc}") from exc
+    return _json.convert(value, kind, what="a Responses event")
 
 
 def text_of(arguments: str | dict[str, Any] | None) -> str:

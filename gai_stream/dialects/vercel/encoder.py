@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from gai_stream import _json
 from gai_stream.dialects._call_ids import CallIds
-from gai_stream.dialects._calls import OutgoingCall, OutgoingCalls, Piece, made_up_id
+from gai_stream.dialects._calls import CUT, OutgoingCall, OutgoingCalls, Piece, made_up_id
 from gai_stream.dialects._encoder import Content, Encoder, FramingName, known
 from gai_stream.dialects._token_counts import counts_of
 from gai_stream.events import (
@@ -38,7 +38,7 @@ __all__ = ["VercelEncoder"]
 Profile: TypeAlias = Literal[5, 6, 7]
 
 # A call that is open when the answer ends like this was cut off; there is nothing in it to run.
-_EARLY_ENDS: Final = ("length", "content_filter", "refusal", "aborted")
+_EARLY_ENDS: Final = (*CUT, "aborted")
 
 
 class _Part(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gai_stream.exceptions import DecodeError
+from gai_stream import _json
 
 __all__ = [
     "FINISH_REASONS",
@@ -174,12 +174,7 @@ _CHUNKS: Final[dict[str, type[Chunk]]] = {
 def convert(kind: str, value: dict[str, Any]) -> Chunk | None:
     """Return a chunk of type `kind`, read; None for a type we do not know. Raises DecodeError for a wrong field."""
     model = _CHUNKS.get(kind)
-    if model is None:
-        return None
-    try:
-        return msgspec.convert(value, model)
-    except (msgspec.ValidationError, RecursionError) as exc:
-        raise DecodeError(f"not a {kind} chunk: {exc}") from exc
+    return None if model is None else _json.convert(value, model, what=f"a {kind} chunk")
 
 
 def metadata(value: Any) -> dict[str, Any]:
