@@ -290,9 +290,10 @@ def test_the_time_to_try_again_is_found(extra: dict[str, Any], seconds: float) -
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"<html>Bad Gateway</html>\n", "<html>Bad Gateway</html>"),
+        (b"Bad Gateway\n", "Bad Gateway"),
+        (b"<html>Bad Gateway</html>\n", "the provider reported an error"),
         ("x" * 600, "x" * 500),
-        (b"\xff", "�"),
+        (b"\xff", "the provider reported an error"),
         (b"", "the provider reported an error"),
         (b"{}", "the provider reported an error"),
         (b"[]", "the provider reported an error"),
