@@ -48,7 +48,6 @@ _WORDS: Final[dict[str, str]] = {
     "deadline_exceeded": "timeout",
     "api_error": "internal",
     "server_error": "internal",
-    "cancelled": "internal",
     "internal_error": "internal",
     "internal_server_error": "internal",
     "invalid_request_error": "invalid_request",

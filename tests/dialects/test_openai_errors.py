@@ -245,6 +245,8 @@ def test_other_lines_outside_of_any_event_mean_nothing(line: bytes) -> None:
         ({"type": "timeout_error", "code": 500}, "timeout"),
         ({"type": "invalid_request_error", "code": 404}, "not_found"),
         ({"status": "DEADLINE_EXCEEDED"}, "timeout"),
+        ({"status": "CANCELLED"}, "internal"),
+        ({"code": 499, "status": "CANCELLED"}, "internal"),
         ({"code": "truncated"}, "truncated"),
         ({"code": 200}, "internal"),
         ({"code": True}, "internal"),

@@ -315,8 +315,7 @@ def words_of_body(dialect: str, body: Any, status: int) -> str:
     else:
         assert isinstance(error["type"], str)
         assert (body.get("type") == "error") == (dialect == "anthropic")
-    message = error["message"]
-    return message
+    return str(error["message"])
 
 
 def words_of_frames(dialect: str, frames: list[Any]) -> str:
