@@ -1,22 +1,15 @@
-"""What the gateway's tests share: a real server on a free port, and a provider that remembers."""
+"""What the gateway's tests share: a provider that remembers."""
 
 from __future__ import annotations
 
-import socket
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from functools import partial
-from typing import Any
+from collections.abc import AsyncGenerator
 
 import anyio
 import pytest
-import uvicorn
 
 from gai_stream.events import Event
 from gai_stream.providers import ChatRequest
-
-Serve = Callable[[Any], str]
 
 
 class Remembering:
@@ -47,28 +40,6 @@ class Remembering:
 
     async def aclose(self) -> None:
         """Have nothing to let go of."""
-
-
-@contextmanager
-def running(app: Any) -> Iterator[str]:
-    """Serve `app` in a thread until the block ends. Yields its address, without a slash at its end."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
-    thread = threading.Thread(target=partial(server.run, sockets=[listener]))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Serve applications until the end of the test: `serve(app)` returns an address."""
-    with ExitStack() as stack:
-        yield lambda app: stack.enter_context(running(app))
 
 
 @pytest.fixture
