@@ -479,7 +479,7 @@ def test_chat_agents_client_may_stop_early_and_so_stops_the_model(upstream: Upst
 
 
 @pytest.mark.parametrize(
-    ("body", "reason"), [(b'{"query": " "}', "query must not be empty"), (b"hi", "body is not valid JSON")]
+    ("body", "reason"), [(b'{"query": " "}', "query must not be empty"), (b"hi", "body is not JSON")]
 )
 def test_chat_agent_refuses_what_is_no_message(body: bytes, reason: str) -> None:
     with agent() as (_, banner, port):
@@ -492,8 +492,7 @@ def test_chat_agent_refuses_what_is_no_message(body: bytes, reason: str) -> None
         connection.close()
 
 
-def test_chat_agents_client_shows_a_refusal(upstream: Upstream) -> None:
-    upstream.says = lambda: [b'data: {"error": {"message": "no such key", "code": "invalid_api_key"}}\n\n']
+def test_chat_agents_client_shows_a_refusal() -> None:
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         closed = nobody.getsockname()[1]
     with agent(OPENAI_BASE_URL=f"http://127.0.0.1:{closed}/v1") as (_, _, port):
