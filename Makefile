@@ -9,7 +9,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check format bench bench-compare clean
+.PHONY: help demo test conformance check format bench bench-compare clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub("%", "NAME", $$1); printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ demo: $(VENV)/.demo ## serve the demo and print its address (ARGS="--port 9000" 
 
 test: $(VENV)/.test $(VENV)/.bench $(VENV)/.node $(VENV)/.use_chat ## run the tests (ARGS="tests/test_sse.py -k bom" goes to pytest)
 	@$(PY) -m pytest $(ARGS)
+
+conformance: $(VENV)/.test $(VENV)/.bench $(VENV)/.node ## read every recording in every dialect by its real client, and write docs/conformance.md
+	@$(PY) -m conformance
 
 check: $(VENV)/.lint ## check format, lint, types and the import contract
 	$(PY) -m ruff format --check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -11,12 +12,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
 
 import gai_stream
+from gai_stream import SSEDecoder
 from gai_stream.cli import main
 
 PYTHON = [sys.executable, "-W", "error", "-m", "gai_stream"]
@@ -24,7 +27,8 @@ PYTHON = [sys.executable, "-W", "error", "-m", "gai_stream"]
 
 def environment(**extra: str) -> dict[str, str]:
     """Return this environment without anything that would choose a provider."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
+    chosen = re.compile("LLM_PROVIDER|GAI_STREAM_TOKEN|OLLAMA_HOST|.*_API_KEY|.*_BASE_URL|.*_MODEL")
+    clean = {name: value for name, value in os.environ.items() if not chosen.fullmatch(name)}
     return {**clean, "PYTHONUNBUFFERED": "1", **extra}
 
 
@@ -92,7 +96,7 @@ def test_no_command_prints_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     said = capsys.readouterr().out
     assert said.startswith("usage: gai-stream")
-    assert "serve the demo" in said
+    assert "serve the gateway and the demo" in said
 
 
 def test_help_of_serve_names_every_option_and_default(capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,7 +107,10 @@ def test_help_of_serve_names_every_option_and_default(capsys: pytest.CaptureFixt
     for part in (
         "--host HOST address to listen on (default: 127.0.0.1)",
         "--port PORT port to listen on (default: 8000 or the next free one)",
-        "(default: openai where OPENAI_API_KEY or OPENAI_BASE_URL is set, else scripted)",
+        "--provider NAME who answers for models that nobody else has",
+        "(default: LLM_PROVIDER, or the first with a key)",
+        "--config FILE providers, models and limits, as TOML",
+        "GAI_STREAM_TOKEN is what clients must show",
         "what to log (default: info)",
     ):
         assert part in said
@@ -118,7 +125,7 @@ def test_help_of_serve_names_every_option_and_default(capsys: pytest.CaptureFixt
         (["serve", "--port", "65536"], "a port is a number from 0 (any free one) to 65535, not '65536'"),
         (["serve", "--port", "-1"], "a port is a number"),
         (["serve", "--port", "８０"], "a port is a number"),
-        (["serve", "--provider", "claude"], "invalid choice: 'claude'"),
+        (["serve", "--provider", "openai", "--config", "x"], "argument --config: not allowed with argument --provider"),
         (["serve", "--log-level", "loud"], "invalid choice: 'loud'"),
         (["serve", "--prot", "8000"], "unrecognized arguments: --prot"),
     ],
@@ -148,8 +155,11 @@ def test_missing_server_is_one_sentence_with_the_remedy(
 def test_missing_client_is_one_sentence_with_the_remedy(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def create(**_: object) -> None:
+        raise ImportError
+
     monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
-    monkeypatch.setitem(sys.modules, "gai_stream.providers.http", None)
+    monkeypatch.setattr("gai_stream.gateway.config.create", create)
     assert main(["serve", "--port", "0"]) == 1
     assert "pip install 'gai-stream[providers]'" in capsys.readouterr().err
 
@@ -163,6 +173,33 @@ def test_provider_without_its_key_is_one_sentence(
     said = capsys.readouterr().err
     assert said.startswith("gai-stream: OPENAI_API_KEY is not set")
     assert said.count("\n") == 1
+
+
+def test_unknown_provider_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--provider", "claude"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("gai-stream: provider must be one of anthropic, antigravity, ")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (None, "No such file or directory"),
+        ("[", "not TOML: "),
+        ("", "names no provider; add one, such as"),
+        ("[providers.x]", "providers.x: provider must be one of"),
+        ("[limits]\nper_key = 0\n[providers.scripted]", "per_key must be a number of streams"),
+    ],
+)
+def test_wrong_config_is_named_with_what_is_wrong_in_it(
+    text: str | None, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "gateway.toml"
+    if text is not None:
+        file.write_text(text)
+    assert main(["serve", "--config", str(file)]) == 1
+    assert capsys.readouterr().err.startswith(f"gai-stream: {file}: {reason}")
 
 
 def test_given_port_in_use_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
@@ -189,7 +226,7 @@ def test_without_a_key_the_banner_says_so_and_a_script_answers() -> None:
     with serving("--port", "0") as server:
         assert f"gai-stream {gai_stream.__version__}\n" in server.banner
         assert "provider   scripted: offline" in server.banner
-        assert "no OPENAI_API_KEY or OPENAI_BASE_URL is set" in server.banner
+        assert "none: no key is set (OPENAI_API_KEY, ANTHROPIC_API_KEY ...)" in server.banner
         connection, response = server.open("GET", "/chat?q=hi")
         with closing(connection):
             assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
@@ -213,9 +250,62 @@ def test_script_can_be_chosen_although_there_is_a_key() -> None:
         assert "model      none; the page offers a real one" in server.banner
 
 
+def test_other_providers_with_a_key_are_named() -> None:
+    with serving("--port", "0", LLM_PROVIDER="anthropic", ANTHROPIC_API_KEY="sk-1", GROQ_API_KEY="sk-2") as server:
+        assert "provider   anthropic at api.anthropic.com\n" in server.banner
+        assert "also       groq\n" in server.banner
+        assert "sk-" not in server.banner
+
+
+def test_with_a_token_there_is_no_page_and_nobody_is_let_in_without_it() -> None:
+    with serving("--port", "0", GAI_STREAM_TOKEN="s3cret") as server:
+        assert "token      GAI_STREAM_TOKEN is asked of every client, so there is no chat page\n" in server.banner
+        for path, status in (("/", 404), ("/chat?q=hi", 404), ("/v1/models", 401), ("/v1/models?key=s3cret", 200)):
+            connection, response = server.open("GET", path)
+            with closing(connection):
+                assert response.status == status
+
+
+def test_a_config_says_who_answers(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text('[providers.house]\npreset = "scripted"\n[models]\nfast = "house"\n')
+    with serving("--port", "0", "--config", str(file)) as server:
+        for model, status in (("fast", 200), ("house", 200), ("gpt-4", 404)):
+            body = json.dumps({"model": model, "messages": [{"role": "user", "content": "hi"}]})
+            connection, response = server.open("POST", "/v1/chat/completions", body)
+            with closing(connection):
+                assert response.status == status
+
+
+@pytest.mark.parametrize("model", ["gpt-4", "glm-4", "gemini-2.0-flash-exp"])
+def test_the_gateways_curl_lines_work_as_written(model: str) -> None:
+    """C17: the model of any vendor, a Chinese prompt, and `-N` so that curl does not buffer."""
+    body = json.dumps(
+        {"model": model, "stream": True, "messages": [{"role": "user", "content": "数到5"}]}, ensure_ascii=False
+    )
+    with serving("--port", "0") as server:
+        command = [
+            "curl",
+            "-sN",
+            f"{server.url}v1/chat/completions",
+            "-H",
+            "Content-Type: application/json",
+            "-d",
+            body,
+        ]
+        done = subprocess.run(command, capture_output=True, check=True, timeout=60)
+    messages = SSEDecoder().feed(done.stdout)
+    assert messages.pop().data == "[DONE]"
+    chunks = [message.json() for message in messages]
+    text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
+    assert "You asked: 数到5" in text
+    assert "流式传输" in text
+    assert {chunk["model"] for chunk in chunks} == {model}
+
+
 def test_model_that_nobody_named_is_left_to_the_server() -> None:
     with serving("--port", "0", OPENAI_BASE_URL="http://127.0.0.1:9/v1") as server:
-        assert "model      left to the server (OPENAI_MODEL chooses one)" in server.banner
+        assert "model      left to the server\n" in server.banner
 
 
 def test_without_a_port_a_busy_one_is_passed_by() -> None:

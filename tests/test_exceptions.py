@@ -71,7 +71,7 @@ def test_a_limit_names_its_option() -> None:
         DecodeError("bad", line=b"x", line_number=3, offset=9),
         LimitExceeded("too long", option="max_line_size", limit=4),
         EncodeError("no form"),
-        ProviderError("rate_limited", "slow down", 429, False, 1.5),
+        ProviderError("rate_limited", "slow down", 429, False, 1.5, "req_1"),
     ],
 )
 def test_errors_survive_copying_and_pickling(error: StreamError) -> None:

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import gai_stream
-from gai_stream.asgi import Summary, ndjson_handler, sse_handler, stream_handler
+from gai_stream.asgi import Endpoint, StreamResponse, Summary, ndjson_response, sse_response, stream_handler
 from gai_stream.asgi.errors import answer
 from gai_stream.asgi.headers import CORS
 from gai_stream.demo.shutdown import Shutdown, WatchedProvider
@@ -95,14 +95,24 @@ def app(
 
     chosen = _Chosen(providers, default)
 
-    def endpoint(handler: Callable[..., ASGIApp], label: str, field: str, *methods: str) -> ASGIApp:
-        return handler(chosen, chosen.asked_by(field), methods=methods, cors=cors, on_end=_log(label))
+    def by_method(scope: Scope, asked: ChatRequest) -> StreamResponse:
+        """Answer GET with SSE, for an EventSource, and POST with NDJSON, for `fetch`."""
+        respond = ndjson_response if scope["method"] == "POST" else sse_response
+        return respond(chosen.stream(asked), cors=cors, on_end=_log(f"{scope['method']} /chat"))
 
+    both = ("GET", "POST")
     endpoints: dict[str, ASGIApp] = {
-        "/chat": _ByMethod(
-            endpoint(sse_handler, "GET /chat", "q", "GET"), endpoint(ndjson_handler, "POST /chat", "query", "POST")
+        "/chat": Endpoint(
+            chosen.asked_by("q"),
+            by_method,
+            methods=both,
+            max_body_size=1 << 20,
+            cors=cors,
+            head=lambda _scope: sse_response([], cors=cors),
         ),
-        "/api/v1/stream": endpoint(stream_handler, "/api/v1/stream", "query", "GET", "POST"),
+        "/api/v1/stream": stream_handler(
+            chosen, chosen.asked_by("query"), methods=both, cors=cors, on_end=_log("/api/v1/stream")
+        ),
     }
     gateway = gateway_routes(routes, token=settings.token, limits=settings.limits, cors=cors)
     if settings.token is not None:
@@ -125,18 +135,6 @@ def _by_name(*providers: Provider) -> dict[str, Provider]:
         if named.setdefault(each.name, each) is not each:
             raise ValueError(f"others: two providers are called {each.name!r}")
     return named
-
-
-class _ByMethod:
-    """One address where GET is answered with SSE, for an EventSource, and POST with NDJSON, for `fetch`."""
-
-    def __init__(self, get: ASGIApp, post: ASGIApp) -> None:
-        self._get = get
-        self._post = post
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asks = Request(scope).headers.get("access-control-request-method", scope["method"])
-        await (self._post if asks == "POST" else self._get)(scope, receive, send)
 
 
 class _Chosen:

@@ -24,6 +24,7 @@ from gai_stream.asgi import Endpoint, StreamResponse, Summary, sse_response
 from gai_stream.asgi.errors import refuse
 from gai_stream.asgi.streams import StreamOptions
 from gai_stream.dialects.gai_v1 import make_request_id
+from gai_stream.exceptions import ProviderError
 from gai_stream.providers.requests import codec, names, portable
 
 from .answers import answer
@@ -87,8 +88,8 @@ def gateway(
 
     `token` is what clients must show, as the API key of their SDK; None lets everybody in. `limits` bounds the open
     streams. `on_outcome` is called once for each request that reached a provider, with its `Outcome`; by default a line
-    is logged. The other options are those of `sse_response`, for all answers. The providers are closed with the
-    application.
+    is logged. The other options are those of `sse_response`, for all answers, with `cors` and `hold` None by default.
+    The providers are closed with the application.
     """
 
     @asynccontextmanager
@@ -120,8 +121,9 @@ def gateway_routes(
     for ours in ("status", "on_end", "background"):
         if ours in options:
             raise ValueError(f"{ours} is not for a gateway's caller to set")
-    # Pages of other sites may ask only where they are told so.
-    checked: StreamOptions = {"cors": None, **options}
+    # Pages of other sites may ask only where they are told so. A provider may think for long before it refuses, and an
+    # SDK wants the status: only a heartbeat sends headers early.
+    checked: StreamOptions = {"cors": None, "hold": None, **options}
     # Wrong options are found here, not at the first request.
     sse_response([], **checked)
     doors = _Gateway(routes, token, limits or Limits(), on_outcome or _log, checked)
@@ -165,6 +167,8 @@ class _Gateway:
         asked, caller = prepared
         model = asked.request.model or ""
         provider, provider_model = self._routes.find(model)
+        if asked.form != "whole" and not getattr(provider, "supports_streaming", True):
+            raise ProviderError("unsupported", f"provider {provider.name} does not support streaming")
         theirs = getattr(provider, "dialect", None)
         own = theirs in names() and codec(theirs) is codec(client.dialect)
         request = msgspec.structs.replace(

@@ -98,7 +98,7 @@ def load(path: str | os.PathLike[str], env: Mapping[str, str] | None = None) -> 
     if not wanted:
         raise ValueError(f"{path}: names no provider; add one, such as\n{_EXAMPLE}")
     try:
-        providers = {name: _provider(name, asked, env) for name, asked in wanted.items()}
+        providers = {name: _configured(name, asked, env) for name, asked in wanted.items()}
         limits = Limits(**msgspec.structs.asdict(file.limits))
         settings = Settings(providers, file.models, file.default, limits, _token(env))
         settings.routes()
@@ -114,14 +114,17 @@ def from_env(env: Mapping[str, str] | None = None, *, default: str | None = None
     a key, else the scripted one. Raises ValueError for a default that lacks its key, or that nobody knows.
     """
     env = os.environ if env is None else env
-    found = {name: _provider(name, _Provider(), env) for name, preset in presets.PRESETS.items() if preset.is_set(env)}
+    found: dict[str, Provider] = {
+        name: create(provider=name, env=env) for name, preset in presets.PRESETS.items() if preset.is_set(env)
+    }
     found["scripted"] = ScriptedProvider()
     chosen = default or env.get("LLM_PROVIDER", "").strip() or next(iter(found))
-    first = found.pop(chosen, None) or _provider(chosen, _Provider(), env)
+    first = found.pop(chosen, None) or create(provider=chosen, env=env)
     return Settings({chosen: first, **found}, default=chosen, token=_token(env))
 
 
-def _provider(name: str, asked: _Provider, env: Mapping[str, str]) -> Provider:
+def _configured(name: str, asked: _Provider, env: Mapping[str, str]) -> Provider:
+    """Return the provider that a file asks for under `name`."""
     preset = asked.preset or name
     if preset == "scripted":
         return ScriptedProvider(name=name, model=asked.model or "scripted")

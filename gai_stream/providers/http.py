@@ -20,7 +20,7 @@ from gai_stream.exceptions import ProviderError
 from gai_stream.providers.address import base_address, target
 from gai_stream.providers.answer import Answer
 from gai_stream.providers.exchange import Exchange, Timeouts
-from gai_stream.providers.keys import request_headers
+from gai_stream.providers.keys import check_value, request_headers
 from gai_stream.providers.presets import Preset, preset
 from gai_stream.providers.provider import ChatRequest
 from gai_stream.providers.reply import Reply, collect
@@ -83,6 +83,7 @@ class HTTPProvider:
         at_home = self._bases[0].host in {base_address(url).host for url in chosen.base_urls}
         self.name = name or chosen.name
         self.dialect = chosen.dialect
+        self.host = self._bases[0].netloc.decode()
         as_is = at_home or not chosen.portable
         self.model = model or (chosen.model if as_is else None)
         self._options = {**(chosen.options if as_is else {}), **(options or {})}
@@ -116,7 +117,7 @@ class HTTPProvider:
         )
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name!r} at {self._bases[0].host}, model {self.model!r}>"
+        return f"<{type(self).__name__} {self.name!r} at {self.host}, model {self.model!r}>"
 
     async def __aenter__(self) -> Self:
         return self
@@ -177,6 +178,10 @@ class HTTPProvider:
         headers = self._headers.copy()
         for name, value in (("idempotency-key", request.idempotency_key), ("x-trace-id", request.trace_id)):
             if value is not None:
+                try:
+                    check_value(name, value)
+                except ValueError as exc:
+                    raise ProviderError("invalid_request", str(exc)) from exc
                 headers[name] = value
         total = self._timeouts.total
         deadline = inf if total is None else anyio.current_time() + total

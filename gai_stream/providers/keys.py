@@ -11,7 +11,7 @@ import httpx2
 from gai_stream.exceptions import ProviderError
 from gai_stream.providers.presets import KeyHeader
 
-__all__ = ["Redaction", "request_headers"]
+__all__ = ["Redaction", "check_value", "request_headers"]
 
 _NAME: Final = re.compile("[0-9A-Za-z_-]+")
 _VALUE: Final = re.compile("[!-~](?:[ -~]*[!-~])?")
@@ -58,20 +58,20 @@ def request_headers(
     )
     secrets: list[str] = []
     if api_key is not None:
-        _check_value("api_key", api_key)
+        check_value("api_key", api_key)
         headers[key_header] = f"Bearer {api_key}" if key_header == "authorization" else api_key
         secrets.append(api_key)
     for name, value in (item for each in given for item in each.items()):
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise ValueError(f"headers must be named by ASCII letters, digits and hyphens, not {name!r}")
-        _check_value(f"headers[{name!r}]", value)
+        check_value(f"headers[{name!r}]", value)
         headers[name] = value
         if _SECRET_NAME.search(name):
             secrets.append(value.removeprefix("Bearer "))
     return headers, Redaction(secrets)
 
 
-def _check_value(option: str, value: str) -> None:
-    # The value may be a secret, so the message must not show it.
+def check_value(option: str, value: str) -> None:
+    """Raise ValueError, which does not show it, unless a header can carry `value`."""
     if not isinstance(value, str) or not _VALUE.fullmatch(value):
         raise ValueError(f"{option} must be printable ASCII without spaces around it; check for a stray line end")

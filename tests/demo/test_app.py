@@ -270,37 +270,6 @@ async def test_environment_gives_the_providers_and_who_may_ask(key: bool, monkey
     assert response.status == (403 if key else 400)
 
 
-@pytest.mark.parametrize(
-    ("name", "env", "names"),
-    [
-        (None, {}, ["scripted"]),
-        (None, {"OPENAI_API_KEY": "  "}, ["scripted"]),
-        (None, {"OPENAI_API_KEY": "sk-1"}, ["openai", "scripted"]),
-        (None, {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}, ["openai", "scripted"]),
-        ("openai", {"OPENAI_API_KEY": "sk-1"}, ["openai", "scripted"]),
-        ("scripted", {"OPENAI_API_KEY": "sk-1"}, ["scripted", "openai"]),
-        ("scripted", {}, ["scripted"]),
-    ],
-)
-async def test_configured_providers_begin_with_the_default(
-    name: str | None, env: dict[str, str], names: list[str]
-) -> None:
-    found = demo.configured(name, env)
-    assert [each.name for each in found] == names
-    for each in found:
-        await each.aclose()
-
-
-async def test_provider_without_its_key_says_what_is_missing() -> None:
-    with pytest.raises(ValueError, match="OPENAI_API_KEY is not set"):
-        demo.configured("openai", {})
-
-
-async def test_unknown_provider_says_which_there_are() -> None:
-    with pytest.raises(ValueError, match="provider must be 'scripted' or 'openai', not 'claude'"):
-        demo.configured("claude", {})
-
-
 async def test_two_providers_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="others: two providers are called 'scripted'"):
         demo.app(scripted(), others=[scripted()])

@@ -101,8 +101,7 @@ async def test_unknown_path_is_404(client: ASGIClient, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("POST", "/chat", {"GET", "HEAD", "OPTIONS"}),
-        ("GET", "/chat", {"POST", "OPTIONS"}),
+        ("PUT", "/chat", {"GET", "HEAD", "POST", "OPTIONS"}),
         ("DELETE", "/api/v1/stream", {"GET", "HEAD", "POST", "OPTIONS"}),
         ("POST", "/", {"GET", "HEAD"}),
         ("PUT", "/api/info", {"GET", "HEAD"}),

@@ -167,8 +167,8 @@ def test_connection_that_breaks_is_told_and_the_model_not_asked_again(
         if scope["type"] != "http" or "/chat" not in scope["path"]:
             await application(scope, receive, send)
             return
-        asked.append(scope["path"])
-        sse = scope["path"] == "/chat"
+        asked.append(scope["method"])
+        sse = scope["method"] == "GET"
         media_type = b"text/event-stream" if sse else b"application/x-ndjson"
         body = (
             b'retry: 1\nevent: text_delta\ndata: {"text":"half"}\n\n'
@@ -193,7 +193,7 @@ def test_connection_that_breaks_is_told_and_the_model_not_asked_again(
         assert answer(page, panel) == "half"
     # An EventSource left alone would be back after one millisecond.
     page.evaluate("fetch('api/info').then(() => fetch('api/info'))")
-    assert sorted(asked) == ["/chat", "/chat"]
+    assert sorted(asked) == ["GET", "POST"]
     assert "the cable is cut" in caplog.text
 
 

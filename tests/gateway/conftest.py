@@ -1,15 +1,91 @@
-"""What the gateway's tests share: a provider that remembers."""
+"""What the gateway's tests share: the APIs and how each is asked, and a provider that remembers."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any, NamedTuple
 
 import anyio
 import pytest
 
-from gai_stream.events import Event
+from gai_stream.events import Done, Event, Finish, FinishStep, Start, TextDelta, Usage
+from gai_stream.gateway import Routes, gateway
 from gai_stream.providers import ChatRequest
+from gai_stream.testing import ASGIClient, ClientResponse
+
+Opened = Callable[..., Awaitable[ASGIClient]]
+
+TEXT = "Grüße, 数到5: 一二三四五\u2028"
+ANSWER: list[Event] = [
+    Start("inner-1", "house", "x1"),
+    TextDelta("Grüße, "),
+    TextDelta("数到5: 一二三四五\u2028"),
+    FinishStep(1),
+    Finish("stop", Usage(7, 5, 12)),
+    Done(),
+]
+QUESTION = [{"role": "user", "content": "hi"}]
+
+
+class API(NamedTuple):
+    """One API that the gateway speaks: its address, and a request that says nothing of streaming."""
+
+    name: str
+    path: str
+    body: dict[str, Any]
+
+    async def ask(self, client: ASGIClient, *, stream: bool, **more: Any) -> ClientResponse:
+        """Ask for an answer, in the API's own way."""
+        path, body = self.path, self.body
+        if self.name == "gemini":
+            path = path.format("streamGenerateContent?alt=sse" if stream else "generateContent")
+        else:
+            body = {**body, "stream": stream}
+        return await client.post(path, json={**body, **more.pop("body", {})}, **more)
+
+    def error_in(self, body: Any) -> str:
+        """Return the text of an error body, which must have the API's shape."""
+        error = body["error"]
+        if self.name.startswith("ollama"):
+            assert isinstance(error, str)
+            return error
+        if self.name == "anthropic":
+            assert body["type"] == "error"
+        elif self.name == "gemini":
+            assert {"code", "message", "status"} <= error.keys()
+        else:
+            assert {"message", "type", "param", "code"} <= error.keys()
+        return str(error["message"])
+
+    def said(self, body: Any) -> tuple[str, str]:
+        """Return the text and the reason in an answer in one piece."""
+        match self.name:
+            case "openai":
+                assert body["object"] == "chat.completion"
+                return body["choices"][0]["message"]["content"], body["choices"][0]["finish_reason"]
+            case "openai_responses":
+                return body["output"][0]["content"][0]["text"], body["status"]
+            case "anthropic":
+                return body["content"][0]["text"], body["stop_reason"]
+            case "gemini":
+                [candidate] = body["candidates"]
+                return candidate["content"]["parts"][0]["text"], candidate["finishReason"]
+            case "ollama":
+                return body["message"]["content"], body["done_reason"]
+            case _:
+                return body["response"], body["done_reason"]
+
+
+APIS = (
+    API("openai", "/v1/chat/completions", {"model": "m", "messages": QUESTION}),
+    API("openai_responses", "/v1/responses", {"model": "m", "input": "hi"}),
+    API("anthropic", "/v1/messages", {"model": "m", "max_tokens": 9, "messages": QUESTION}),
+    API("gemini", "/v1beta/models/m:{}", {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}),
+    API("ollama", "/api/chat", {"model": "m", "messages": QUESTION}),
+    API("ollama generate", "/api/generate", {"model": "m", "prompt": "hi"}),
+)
 
 
 class Remembering:
@@ -24,10 +100,13 @@ class Remembering:
         self.events = events
         self.ever = ever
         self.asked: list[ChatRequest] = []
+        self.open = 0
         self.closed = threading.Event()
+        self.let_go = False
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         self.asked.append(request)
+        self.open += 1
         try:
             for event in self.events:
                 if isinstance(event, Exception):
@@ -36,13 +115,45 @@ class Remembering:
             if self.ever:
                 await anyio.sleep_forever()
         finally:
+            self.open -= 1
             self.closed.set()
 
     async def aclose(self) -> None:
-        """Have nothing to let go of."""
+        self.let_go = True
 
 
 @pytest.fixture
-def remembering() -> type[Remembering]:
-    """The provider that remembers, to be made of the events it says."""
-    return Remembering
+def remembering() -> Callable[..., Remembering]:
+    """Make a provider that remembers, of the events it says, or of a whole answer."""
+    return lambda *events, **options: Remembering(*(events or ANSWER), **options)
+
+
+@pytest.fixture
+def answer() -> list[Event]:
+    """A whole answer."""
+    return list(ANSWER)
+
+
+@pytest.fixture(params=APIS, ids=lambda api: api.name)
+def api(request: pytest.FixtureRequest) -> API:
+    """Every API, one after the other."""
+    made: API = request.param
+    return made
+
+
+@pytest.fixture
+def apis() -> dict[str, API]:
+    """Every API by its name."""
+    return {api.name: api for api in APIS}
+
+
+@pytest.fixture
+async def opened() -> AsyncIterator[Opened]:
+    """Open a client of a gateway with one provider, which answers for every name."""
+    async with AsyncExitStack() as stack:
+
+        async def open_(house: Any, **options: Any) -> ASGIClient:
+            app = gateway(Routes({"house": house}, default="house"), **options)
+            return await stack.enter_async_context(ASGIClient(app))
+
+        yield open_

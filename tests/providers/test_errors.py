@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gai_stream.providers.errors import refusal, retry_after
+from gai_stream.providers.errors import refusal, request_id, retry_after
 
 
 @pytest.mark.parametrize(
@@ -135,3 +135,21 @@ def test_a_date_is_counted_from_now() -> None:
     seconds = retry_after({"retry-after": date})
     assert seconds is not None
     assert 3500 < seconds <= 3600
+
+
+@pytest.mark.parametrize(
+    ("headers", "id"),
+    [
+        ({}, None),
+        ({"x-request-id": "  "}, None),
+        ({"x-request-id": "req_1"}, "req_1"),
+        ({"request-id": "req_2"}, "req_2"),
+        ({"x-goog-request-id": "g", "request-id": "req_2"}, "req_2"),
+        ({"apim-request-id": "a"}, "a"),
+        ({"x-request-id": "x" * 1000}, "x" * 200),
+    ],
+)
+def test_a_request_has_a_name_to_quote(headers: dict[str, str], id: str | None) -> None:
+    assert request_id(headers) == id
+    assert refusal(500, headers, b"no").request_id == id
+    assert refusal(302, headers, b"").request_id == id

@@ -34,7 +34,7 @@ from gai_stream.events import (
     Usage,
 )
 from gai_stream.exceptions import ProviderError
-from gai_stream.providers import ChatRequest, HTTPProvider, Message, Provider
+from gai_stream.providers import ChatRequest, HTTPProvider, Message, Provider, Reply
 
 pytestmark = pytest.mark.anyio
 
@@ -337,6 +337,21 @@ async def test_your_headers_win_and_usage_can_be_left_out() -> None:
     (received,) = server.received
     assert [received.headers[name] for name in ("api-key", "accept", "authorization")] == [KEY, "*/*", "Basic x"]
     assert "stream_options" not in received.json()
+
+
+async def test_what_names_a_request_goes_along_if_a_header_can_carry_it() -> None:
+    async with upstream(HI + STOP + DONE) as server, HTTPProvider(base_url=server.url) as provider:
+        named = ChatRequest(messages=[Message("user", "q")], idempotency_key="once", trace_id="t1")
+        assert await collect(provider, named) == WHOLE
+        assert await collect(provider) == WHOLE
+        for value in ("a\r\nx-evil: 1", "ü", ""):
+            bad = ChatRequest(messages=[Message("user", "q")], idempotency_key=value)
+            with pytest.raises(ProviderError, match=r"^idempotency-key must be printable ASCII ") as caught:
+                await collect(provider, bad)
+            assert (caught.value.code, caught.value.status) == ("invalid_request", 400)
+    first, second = server.received
+    assert (first.headers["idempotency-key"], first.headers["x-trace-id"]) == ("once", "t1")
+    assert not {"idempotency-key", "x-trace-id"} & second.headers.keys()
 
 
 async def test_no_key_means_no_authorization() -> None:
@@ -873,3 +888,46 @@ def test_the_base_url_holds_no_password() -> None:
     with pytest.raises(ValueError, match=r"^base_url must not hold a user name or password; ") as caught:
         HTTPProvider(base_url="https://me:hunter2@example.org/v1")
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["raise", None, 1])
+def test_on_malformed_is_skip_or_error(value: Any) -> None:
+    with pytest.raises(ValueError, match=r'^on_malformed must be "skip" or "error", not '):
+        HTTPProvider(on_malformed=value)
+
+
+def test_an_unknown_preset_is_one_clear_sentence() -> None:
+    with pytest.raises(ValueError, match=r"^provider must be one of anthropic, antigravity, .*, not 'parrot'$"):
+        HTTPProvider("parrot")
+
+
+# --- the whole answer ---
+
+
+async def test_a_whole_answer_in_one_piece() -> None:
+    async with upstream(HI + STOP + DONE) as server, HTTPProvider(base_url=server.url) as provider:
+        reply = await provider.complete(ASK)
+    assert reply == Reply(text="Hi", finish_reason="stop", model="m", id="c1")
+    assert isinstance(provider, Provider)
+
+
+async def test_a_whole_answer_that_fails_on_its_way_is_raised() -> None:
+    line = b'data: {"error":{"message":"slow down","code":429}}\n\n'
+    async with upstream(HI + line) as server, HTTPProvider(base_url=server.url) as provider:
+        with pytest.raises(ProviderError, match=r"^slow down$") as caught:
+            await provider.complete(ASK)
+    assert (caught.value.status, caught.value.code) == (429, "rate_limited")
+
+
+@pytest.mark.parametrize("header", ["x-request-id", "request-id"])
+async def test_every_error_knows_the_requests_name(header: str) -> None:
+    name = header.replace("-", "_")
+    error = await refused(body([b"no"], 500, **{name: "r1"}))
+    assert error.request_id == "r1"
+    error = await refused([b"<p>"], **{name: "r1"})
+    assert error.request_id == "r1"
+    async with upstream(HI, **{name: "r1"}) as server:
+        _, cut_off = await ask_until_error(server)
+    assert isinstance(cut_off, ProviderError)
+    assert cut_off.request_id == "r1"
+    assert (await refused(Connection.reset)).request_id is None

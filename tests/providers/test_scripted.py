@@ -350,3 +350,34 @@ def test_a_dialect_without_a_decoder_is_refused_when_built(monkeypatch: pytest.M
 def test_a_recording_that_is_not_there_is_an_error_when_built(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         ScriptedProvider.replay(tmp_path / "none.sse")
+
+
+# --- what every provider has ---
+
+
+def test_it_says_what_it_is() -> None:
+    provider = ScriptedProvider(model="m")
+    assert (provider.name, provider.model, provider.dialect, provider.supports_streaming) == (
+        "scripted",
+        "m",
+        "gai",
+        True,
+    )
+    assert ScriptedProvider.replay(b"", decoder="openai").dialect == "openai"
+
+
+async def test_the_whole_answer_in_one_piece() -> None:
+    reply = await ScriptedProvider(text="One two three", pace=0).complete(ChatRequest.from_text("Count!"))
+    assert (reply.text, reply.finish_reason, reply.model, reply.provider) == (
+        "One two three",
+        "stop",
+        "scripted",
+        "scripted",
+    )
+
+
+async def test_a_failure_on_cue_is_raised_from_the_whole_answer_too() -> None:
+    provider = ScriptedProvider(text="One two", pace=0, fail_after=2, error=Failure("overloaded", "busy", True))
+    with pytest.raises(ProviderError, match=r"^busy$") as caught:
+        await provider.complete(ChatRequest.from_text("Count!"))
+    assert caught.value.status == 503
