@@ -1,4 +1,4 @@
-"""What the gateway's tests share: the APIs and how each is asked, a provider that remembers, and a real server."""
+"""What the gateway's tests share: the APIs and how each is asked, and a provider that remembers."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ import asyncio
 import socket
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, contextmanager
-from functools import partial
+from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
 from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeAlias
 
 import anyio
 import pytest
-import uvicorn
 
 from gai_stream.events import Done, Event, Finish, FinishStep, Start, TextDelta, Usage
 from gai_stream.gateway import Routes, gateway
 from gai_stream.providers import ChatRequest
 from gai_stream.testing import ASGIClient, ClientResponse
 
-Serve = Callable[[Any], str]
 Script: TypeAlias = Callable[[asyncio.StreamWriter], Awaitable[None]]
 Opened = Callable[..., Awaitable[ASGIClient]]
 
@@ -183,38 +180,10 @@ def faking(script: Script) -> Iterator[Upstream]:
         loop.close()
 
 
-@contextmanager
-def running(app: Any) -> Iterator[str]:
-    """Serve `app` in a thread until the block ends. Yields its address, without a slash at its end."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
-    thread = threading.Thread(target=partial(server.run, sockets=[listener]))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()
-
-
 @pytest.fixture(scope="session")
 def upstream() -> Callable[[Script], AbstractContextManager[Upstream]]:
     """Fake a provider's server: `with upstream(script) as fake`."""
     return faking
-
-
-@pytest.fixture(scope="session")
-def serving() -> Callable[[Any], AbstractContextManager[str]]:
-    """Serve one application: `with serving(app) as address`."""
-    return running
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Serve applications until the end of the test: `serve(app)` returns an address."""
-    with ExitStack() as stack:
-        yield lambda app: stack.enter_context(running(app))
 
 
 @pytest.fixture
