@@ -99,6 +99,8 @@ def test_what_micro_decodes_is_what_it_encodes() -> None:
 def test_micro_has_every_dialect_and_its_decoders_read_what_its_encoders_write() -> None:
     cases = {case.key: case for case in micro.dialects()}
     for name in registry.names():
+        if registry.dialect(name).encoder is None:
+            continue
         text = cases[f"{name}/decode/text"].outputs()
         assert "".join(event.text for event in text if isinstance(event, TextDelta)) == "Benchmark text" * 100
         mixed = cases[f"{name}/decode/mixed"].outputs()

@@ -61,7 +61,7 @@ def test_a_second_name_of_the_key_does_where_the_first_is_not_set(name: str, fir
 
 def test_ollama_needs_no_key_and_is_where_its_host_says() -> None:
     provider = from_env({"LLM_PROVIDER": "ollama"})
-    assert repr(provider) == "<HTTPProvider 'ollama' at localhost, model 'qwen3:4b'>"
+    assert repr(provider) == "<HTTPProvider 'ollama' at localhost:11434, model 'qwen3:4b'>"
     assert key_of(provider) is None
     assert from_env({"LLM_PROVIDER": "ollama", "OLLAMA_HOST": "gpu:1"})._bases[0] == "http://gpu:1"
     env = {"LLM_PROVIDER": "ollama", "OLLAMA_HOST": "gpu:1", "OLLAMA_BASE_URL": "http://other"}
