@@ -398,7 +398,7 @@ def test_the_sdks_own_chunks_decode_to_the_same_events(serve: Serve) -> None:
     ("events", "code"),
     [
         ([START, TextDelta("a"), Failure("overloaded", "try later", True)], "overloaded"),
-        ([Failure("rate_limited", "too many")], "rate_limited"),
+        ([Failure("rate_limited", "too many")], "rate_limit_exceeded"),
         ([START, TextDelta("a")], "truncated"),
         ([START, Finish("error", None, "abort")], "internal"),
     ],
