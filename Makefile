@@ -17,7 +17,7 @@ help: ## show the targets
 demo: $(VENV)/.demo ## serve the demo and print its address (ARGS="--port 9000" goes to gai-stream serve)
 	@$(PY) -m gai_stream serve $(ARGS)
 
-test: $(VENV)/.test $(VENV)/.bench $(VENV)/.node ## run the tests (ARGS="tests/test_sse.py -k bom" goes to pytest)
+test: $(VENV)/.test $(VENV)/.bench $(VENV)/.node $(VENV)/.use_chat ## run the tests (ARGS="tests/test_sse.py -k bom" goes to pytest)
 	@$(PY) -m pytest $(ARGS)
 
 conformance: $(VENV)/.test $(VENV)/.bench $(VENV)/.node ## read every recording in every dialect by its real client, and write docs/conformance.md
@@ -43,7 +43,8 @@ bench-%: $(VENV)/.bench $(VENV)/.compiled ## run one suite, such as bench-decode
 	@$(PY) -m benchmarks $* $(ARGS)
 
 clean: ## remove the environments and every cache
-	rm -rf .venv .venv-compiled .venv-lowest tests/node/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-compiled .venv-lowest .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf tests/node/node_modules examples/use_chat/node_modules examples/use_chat/dist
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(PY):
@@ -67,6 +68,13 @@ $(VENV)/.node: tests/node/package.json | $(PY)
 	@echo "installing the JavaScript clients into tests/node ..."
 	@npm install --no-audit --no-fund --no-package-lock --loglevel=error --prefix tests/node >/dev/null && touch $@ \
 	  || echo "npm could not install them: the tests that need them are skipped"
+
+# The page of the example that is one; outside CI its tests are skipped where npm is missing.
+$(VENV)/.use_chat: examples/use_chat/package.json examples/use_chat/page.jsx | $(PY)
+	@echo "building the page of examples/use_chat ..."
+	@npm install --loglevel=error --prefix examples/use_chat >/dev/null \
+	  && npm run --silent build --prefix examples/use_chat -- --log-level=warning && touch $@ \
+	  || echo "npm could not build it: the tests that need it are skipped"
 
 # For the benchmarks alone, and not where Python finds it: a compiled file would hide each later change of its source.
 $(VENV)/.compiled: hatch_build.py pyproject.toml $(wildcard gai_stream/writer/outbox.*) | $(PY)

@@ -13,23 +13,17 @@ same without a program of your own. Needs the extra `serve`.
 
 from __future__ import annotations
 
-import logging
-
 from gai_stream.gateway import Limits, Outcome, gateway
 from gai_stream.gateway.config import from_env
-
-logger = logging.getLogger(__name__)
-
-settings = from_env()
 
 
 def account(outcome: Outcome) -> None:
     """Write down who used what: here a bill would be made of it."""
     usage = outcome.summary.usage
-    tokens = "unknown" if usage is None else f"{usage.input_tokens} in, {usage.output_tokens} out"
-    logger.info(
-        "%s: %s by %s, %s, tokens %s", outcome.key, outcome.model, outcome.provider, outcome.summary.reason, tokens
-    )
+    tokens = "tokens unknown" if usage is None else f"{usage.input_tokens} + {usage.output_tokens} tokens"
+    who = f"{outcome.key} asked {outcome.provider} for {outcome.model}"
+    print(f"{who}: {outcome.summary.reason}, {tokens}", flush=True)
 
 
+settings = from_env()
 app = gateway(settings.routes(), token=settings.token, limits=Limits(per_process=200, per_key=20), on_outcome=account)

@@ -138,7 +138,7 @@ def _banner(settings: Settings, url: str) -> str:
         rows.append(("also", ", ".join(real)))
     if settings.token is not None:
         rows.append(("token", f"{TOKEN_VARIABLE} is asked of every client, so there is no chat page"))
-    rows.append(("speaks", ", ".join(client.path for client in CLIENTS)))
+    rows.append(("speaks", ", ".join(client.path.replace("{call:path}", "...") for client in CLIENTS)))
     rows.append(("listening", f"{url}  (Ctrl-C stops)"))
     return "\n".join([f"gai-stream {__version__}", *(f"  {name:<9}  {value}" for name, value in rows)])
 

@@ -126,6 +126,7 @@ _STATUS_CODES: Final[dict[int, str]] = {
     408: "timeout",
     413: "context_length_exceeded",
     429: "rate_limited",
+    # "Cancelled", by somebody on the way: nothing is wrong with the request.
     499: "internal",
     500: "internal",
     502: "internal",

@@ -179,6 +179,7 @@ def test_unknown_provider_is_one_sentence(capsys: pytest.CaptureFixture[str]) ->
     assert main(["serve", "--provider", "claude"]) == 1
     said = capsys.readouterr().err
     assert said.startswith("gai-stream: provider must be one of anthropic, antigravity, ")
+    assert "scripted, xai, not 'claude'" in said
     assert said.count("\n") == 1
 
 

@@ -2,25 +2,33 @@ import { useChat } from "@ai-sdk/react";
 import { StrictMode, useState } from "react";
 import { createRoot } from "react-dom/client";
 
+const BUSY = ["submitted", "streaming"];
+
 function Part({ part }) {
   if (part.type === "text") return <p>{part.text}</p>;
   if (part.type === "reasoning") return <p className="reasoning">{part.text}</p>;
-  if (part.type === "dynamic-tool" || part.type.startsWith("tool-")) {
-    const name = part.toolName ?? part.type.slice("tool-".length);
-    return <pre className="tool">{`${name}(${JSON.stringify(part.input)})`}</pre>;
-  }
-  if (part.type === "source-url") return <a href={part.url}>{part.title ?? part.url}</a>;
+  if (part.type === "dynamic-tool" || part.type.startsWith("tool-")) return <Tool part={part} />;
   return null;
+}
+
+function Tool({ part }) {
+  const name = part.toolName ?? part.type.slice("tool-".length);
+  const result = part.errorText ?? (part.output === undefined ? undefined : JSON.stringify(part.output));
+  return (
+    <pre className="tool">
+      {name}({part.input === undefined ? "…" : JSON.stringify(part.input)}){result && ` → ${result}`}
+    </pre>
+  );
 }
 
 function Chat() {
   const [draft, setDraft] = useState("");
   const { messages, sendMessage, status, stop, error } = useChat();
-  const busy = status === "submitted" || status === "streaming";
+  const busy = BUSY.includes(status);
 
   function submit(event) {
     event.preventDefault();
-    if (!draft.trim()) return;
+    if (busy || !draft.trim()) return;
     sendMessage({ text: draft });
     setDraft("");
   }
@@ -28,22 +36,36 @@ function Chat() {
   return (
     <main>
       <h1>useChat, served by gai_stream</h1>
-      {messages.map((message) => (
-        <section key={message.id} className={message.role}>
-          {message.parts.map((part, number) => (
-            <Part key={number} part={part} />
-          ))}
-        </section>
-      ))}
+      <div role="log" aria-label="Conversation">
+        {messages.map((message) => (
+          <section key={message.id} className={message.role} aria-label={message.role}>
+            {message.parts.map((part, number) => (
+              <Part key={number} part={part} />
+            ))}
+          </section>
+        ))}
+      </div>
       {error && <p role="alert">{error.message}</p>}
       <form onSubmit={submit}>
-        <input aria-label="Message" value={draft} onChange={(event) => setDraft(event.target.value)} autoFocus />
+        <input
+          aria-label="Message"
+          placeholder="Ask something"
+          value={draft}
+          onChange={(event) => setDraft(event.target.value)}
+          autoFocus
+        />
         <button disabled={busy}>Send</button>
-        <button type="button" onClick={stop} disabled={!busy}>Stop</button>
+        <button type="button" onClick={() => stop()} disabled={!busy}>
+          Stop
+        </button>
       </form>
-      <output data-status={status}>{status}</output>
+      <output>{status}</output>
     </main>
   );
 }
 
-createRoot(document.getElementById("root")).render(<StrictMode><Chat /></StrictMode>);
+createRoot(document.getElementById("root")).render(
+  <StrictMode>
+    <Chat />
+  </StrictMode>,
+);

@@ -202,7 +202,9 @@ class StreamResponse(Response):
                         refusal = answer(exc, self.error_body)
                 else:
                     empty = not writer.begun and not self._started and last_event_id(self._scope) is not None
-                if refusal is None and not empty:
+                if refusal is not None or empty:
+                    writer.abandon()
+                else:
                     for message in self._encoder.finish():
                         await writer.write(message)
             if refusal is None and not empty and not self._ended:

@@ -145,9 +145,10 @@ def framed_response(
 ) -> StreamResponse:
     """Answer with `stream` in a framing of your own, which `encoder` makes messages for.
 
-    The heartbeat is the encoder's if it has one, else the framing's. The options are those of `sse_response`.
+    The heartbeat is the framing's own, whatever the encoder's dialect sends elsewhere: only the framing knows what can
+    stand between two of its messages. The options are those of `sse_response`.
     """
-    return _response(stream, encoder, "ndjson", framing, options, flush_interval=flush_interval)
+    return _response(stream, encoder, "ndjson", framing, options, silence="framing", flush_interval=flush_interval)
 
 
 def _sse(
@@ -181,12 +182,15 @@ def _response(
     framing_name: FramingName,
     framing: Framing,
     options: StreamOptions,
+    *,
+    silence: Literal["dialect", "framing"] = "dialect",
     **more: Any,
 ) -> StreamResponse:
+    """Return the response. `silence` says whose heartbeat counts where both have one."""
     options = options.copy()
     dialect = _encoder(encoder, framing_name)
     heartbeat = getattr(dialect, "heartbeat", None)
-    if heartbeat is not None:
+    if heartbeat is not None and silence == "dialect":
         framing.heartbeat = heartbeat
     if needed := getattr(dialect, "headers", None):
         given = options.get("headers") or {}

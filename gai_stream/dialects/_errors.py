@@ -15,6 +15,9 @@ __all__ = ["provider_error"]
 
 _LONGEST_TEXT: Final = 500
 
+_NO_WORDS: Final = ("<", "{", "[")
+"""How text begins that is a page, or JSON that cannot be read: nothing that was meant for a user."""
+
 _WORDS: Final[dict[str, str]] = {
     **{code: code for code in CODES},
     "string_above_max_length": "context_length_exceeded",
@@ -65,8 +68,8 @@ def provider_error(
 
     `status` is the HTTP status, `retry_after` the header's seconds; both are None within a stream. Understands
     `{"error": {...}}`, `{"error": "text"}`, `[{"error": ...}]`, `{"message": ...}`, `{"detail": ...}` and plain text,
-    of which the first 500 characters are kept. `aliases` says which of the common words a provider's own stand for.
-    Never raises.
+    of which the first 500 characters are kept. What nobody can read, such as a page or half an object, is not quoted.
+    `aliases` says which of the common words a provider's own stand for. Never raises.
     """
     if isinstance(payload, bytes | str):
         payload = _value_of(payload)
@@ -77,13 +80,14 @@ def provider_error(
     if not isinstance(error, dict):
         error = {**body, "message": body.get("message") or error or body.get("detail")}
     numbers = (_status_of(error.get(key)) for key in ("code", "status_code", "status"))
+    unsaid = "the provider reported an error" if status is None else f"the provider answered with status {status}"
     status = status or next((number for number in numbers if number), None)
     words = [str(error.get(key)).lower() for key in ("code", "type", "status")]
     words = [aliases.get(word, word) for word in words]
     temporary = False if "insufficient_quota" in words else None
     if temporary is None:
         retry_after = retry_after or _retry_delay_of(error)
-    message = _message_of(error.get("message"), payload)
+    message = _message_of(error.get("message"), payload) or unsaid
     failure = ProviderError(_code_of(words, status), message, status, temporary, retry_after)
     if temporary is False:
         failure.retry_after = None
@@ -103,8 +107,8 @@ def _value_of(text: bytes | str) -> Any:
     try:
         return _json.loads(text)
     except DecodeError:
-        plain = text if isinstance(text, str) else text.decode(errors="replace")
-        return plain.strip()[:_LONGEST_TEXT]
+        plain = (text if isinstance(text, str) else text.decode(errors="replace")).strip()[:_LONGEST_TEXT]
+        return None if plain.startswith(_NO_WORDS) or "\ufffd" in plain else plain
 
 
 def _status_of(value: object) -> int | None:
@@ -114,10 +118,8 @@ def _status_of(value: object) -> int | None:
 
 
 def _message_of(*values: object) -> str:
-    """Return the first of `values` that says anything, as text."""
-    value = next(filter(None, values), None)
-    if value is None:
-        return "the provider reported an error"
+    """Return the first of `values` that says anything, as text; "" if none does."""
+    value = next(filter(None, values), "")
     if isinstance(value, str):
         return value
     try:

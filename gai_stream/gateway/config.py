@@ -119,6 +119,8 @@ def from_env(env: Mapping[str, str] | None = None, *, default: str | None = None
     }
     found["scripted"] = ScriptedProvider()
     chosen = default or env.get("LLM_PROVIDER", "").strip() or next(iter(found))
+    if chosen not in found and chosen not in presets.PRESETS:
+        raise ValueError(f"provider must be one of {', '.join(sorted({*found, *presets.PRESETS}))}, not {chosen!r}")
     first = found.pop(chosen, None) or create(provider=chosen, env=env)
     return Settings({chosen: first, **found}, default=chosen, token=_token(env))
 

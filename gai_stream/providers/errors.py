@@ -28,8 +28,6 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> ProviderErr
         place = f"; set base_url to where {headers['location'][:200]!r} leads" if "location" in headers else ""
         message = f"the provider answered with status {status}{place}"
         return ProviderError("invalid_response", message, request_id=request_id(headers))
-    if not body.strip():
-        body = b"the provider answered with status %d" % status
     wait = retry_after(headers)
     error = provider_error(body, status=status, retry_after=wait)
     if wait is not None and error.temporary:

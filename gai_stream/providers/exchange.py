@@ -177,7 +177,7 @@ class Exchange:
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
-        """Turn the client's errors into ours. What they say stays in the chain, for the log."""
+        """Turn the client's errors into ours. What they say stays in the chain, for the log, unless they may quote."""
         name = self._name
         try:
             yield
@@ -190,6 +190,9 @@ class Exchange:
         except httpx2.LocalProtocolError:
             # It may quote the request's headers, and with them the key.
             raise ProviderError("network", f"the request to {name} could not be sent") from None
+        except httpx2.RemoteProtocolError:
+            # It may quote what the server sent.
+            raise ProviderError("network", f"the connection to {name} broke") from None
         except httpx2.RequestError as exc:
             raise ProviderError("network", f"the connection to {name} broke") from exc
 

@@ -16,7 +16,7 @@ from gai_stream import _json
 from gai_stream._options import check_bytes, check_seconds
 from gai_stream.dialects import registry
 from gai_stream.events import Done, Event, Failure
-from gai_stream.exceptions import ProviderError
+from gai_stream.exceptions import EncodeError, ProviderError
 from gai_stream.providers.address import base_address, target
 from gai_stream.providers.answer import Answer
 from gai_stream.providers.exchange import Exchange, Timeouts
@@ -32,6 +32,7 @@ __all__ = ["HTTPProvider"]
 _log = logging.getLogger(__name__)
 
 # How long to wait, in seconds, for the end of a body whose last event came: a connection read to its end is used again.
+# Behind an error nobody knows what a server would still send.
 _LINGER: Final = 0.25
 _ACCEPT: Final = {"sse": "text/event-stream", "ndjson": "application/x-ndjson"}
 
@@ -137,9 +138,10 @@ class HTTPProvider:
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """Yield the answer's events as they come. Closing the generator closes the connection at once.
 
-        Raises ProviderError for a refusal (with its status), a timeout (504), a broken connection (502), an answer
-        that cannot be read or was cut (502), and an error that comes instead of the first event. All of them come
-        behind every event that arrived whole. What comes behind `Done` is ignored.
+        Raises ProviderError for a request that the API has no words for (400), a refusal (with its status), a timeout
+        (504), a broken connection (502), an answer that cannot be read or was cut (502), and an error that comes
+        instead of the first event. All of them come behind every event that arrived whole. What comes behind `Done` is
+        ignored.
         """
         last: Event | None = None
         exchange = await self._ask(request)
@@ -167,14 +169,18 @@ class HTTPProvider:
             raise
         finally:
             self._count(answer.malformed, exchange.request_id)
-            await exchange.close(linger=_LINGER if isinstance(last, Done) else 0.0)
+            await exchange.close(linger=_LINGER if last == Done() else 0.0)
 
     async def _ask(self, request: ChatRequest) -> Exchange:
         """Return the exchange whose answer has begun: at the first address that gives one, after so many retries."""
         model = request.model or self.model
         if model is None and "{model}" in self._preset.path:
             raise ProviderError("invalid_request", f"model is missing; name one that {self.name} has")
-        content = _json.dumps(self._codec.body(request, model=self.model, **self._options))
+        try:
+            content = _json.dumps(self._codec.body(request, model=self.model, **self._options))
+        except EncodeError as exc:
+            # It tells of what was asked, in words meant for who asked.
+            raise ProviderError("invalid_request", str(exc)) from exc
         headers = self._headers.copy()
         for name, value in (("idempotency-key", request.idempotency_key), ("x-trace-id", request.trace_id)):
             if value is not None:

@@ -135,7 +135,8 @@ class ScriptedProvider:
             framing: Transform[bytes, Any] = (
                 SSEDecoder(on_ignored=getattr(events, "ignored", None)) if dialect.framing == "sse" else NDJSONDecoder()
             )
-            for chunk in _cut(recorded, cuts):
+            # As from a server: some forget the last blank line, and the answer's end may be in that event.
+            for chunk in (*_cut(recorded, cuts), b"\n\n"):
                 for message in framing.feed(chunk):
                     yield from events.feed(message)
             for message in framing.finish():

@@ -146,6 +146,10 @@ class Outbox:
         self._unsent = unsent = self._unsent + len(text) + self._overhead
         return unsent >= self._look and self._full()
 
+    def abandon(self) -> None:
+        """Take nothing more, and leave the framing's end out: what was to be written never began."""
+        self._open = False
+
     def _write_first(self, message: Any) -> Coroutine[Any, Any, None]:
         """Write while nobody is about to send."""
         raise NotImplementedError

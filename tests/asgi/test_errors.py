@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -11,7 +12,8 @@ import anyio.lowlevel
 import pytest
 from anyio import sleep as virtual_sleep
 
-from gai_stream.asgi import ndjson_response, sse_response
+from gai_stream.asgi import StreamResponse, framed_response, ndjson_response, sse_response
+from gai_stream.dialects.gemini import GeminiEncoder, JSONArrayEncoder
 from gai_stream.events import Failure
 from gai_stream.exceptions import DecodeError, ProviderError, StreamTimeout, TruncatedStream
 from gai_stream.testing import ASGIClient, failing_source
@@ -201,3 +203,39 @@ async def test_a_failure_at_the_very_moment_of_the_first_heartbeat_is_one_or_the
     response = await serve(sse_response(source(), hold=2))
     assert response.status in (200, 503)
     assert "busy" in response.text
+
+
+def array_response(stream: Any, **options: Any) -> StreamResponse:
+    return framed_response(stream, JSONArrayEncoder(), encoder=GeminiEncoder(framing="ndjson"), **options)
+
+
+async def test_a_framing_that_has_an_end_does_not_send_it_in_the_place_of_a_status(serve: Any) -> None:
+    async def source() -> AsyncIterator[str]:
+        raise ProviderError("rate_limited", "slow down")
+        yield ""
+
+    response = await serve(array_response(source()))
+    assert response.status == 429
+    assert json.loads(response.content)["error"]["message"] == "slow down"
+    # Nor behind a reconnect that nothing is left for.
+    response = await serve(array_response([]), headers={"Last-Event-ID": "7"})
+    assert (response.status, response.content) == (204, b"")
+    assert json.loads((await serve(array_response([]))).content)[-1]["candidates"][0]["finishReason"] == "STOP"
+
+
+@virtual_clock
+async def test_a_framing_of_ones_own_keeps_its_heartbeat() -> None:
+    async def source() -> AsyncIterator[str]:
+        yield "a"
+        await virtual_sleep(100)
+        yield "b"
+
+    for heartbeat in (b"", b" "):
+        framing = JSONArrayEncoder()
+        framing.heartbeat = heartbeat
+        app = framed_response(source(), framing, encoder=GeminiEncoder(framing="ndjson"), heartbeat=15)
+        async with ASGIClient(app) as client, client.stream("GET", "/") as stream:
+            body = await stream.read()
+        assert b"\r\n" not in body.replace(b"\n,\r\n", b"")
+        assert len([chunk for chunk in stream.sent if chunk.message.get("body") == heartbeat]) >= 6
+        assert [piece["candidates"][0]["content"]["parts"][0]["text"] for piece in json.loads(body)[:2]] == ["a", "b"]

@@ -1,12 +1,8 @@
-"""The README's browser clients, as they stand there, in Chromium, against the README's own apps under uvicorn.
-
-Playwright's sync API keeps an event loop in this thread: this module holds plain tests only.
-"""
+"""The README's browser clients, as they stand there, in Chromium, against the README's own apps under uvicorn."""
 
 from __future__ import annotations
 
 import re
-import shutil
 import socket
 import sys
 import threading
@@ -19,7 +15,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -102,19 +98,6 @@ def serve() -> Iterator[Serve]:
     """Serve sites until the end of the test: `serve(site)` returns its address."""
     with ExitStack() as servers:
         yield lambda site: servers.enter_context(running(site))
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """The browser."""
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("needs the program chromium")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=flags)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -263,4 +263,10 @@ def test_the_error_of_a_response_keeps_its_status() -> None:
     assert facts(glm_error(body % b"1113", status=429, retry_after=7)) == ("rate_limited", "no", 429, False, None)
     assert facts(glm_error(body % b"1302", status=429, retry_after=7)) == ("rate_limited", "no", 429, True, 7)
     assert facts(glm_error(body % b"1211", status=400)) == ("not_found", "no", 400, False, None)
-    assert facts(glm_error(b"<html>", status=502)) == ("internal", "<html>", 502, True, None)
+    assert facts(glm_error(b"<html>", status=502)) == (
+        "internal",
+        "the provider answered with status 502",
+        502,
+        True,
+        None,
+    )

@@ -245,6 +245,8 @@ def test_other_lines_outside_of_any_event_mean_nothing(line: bytes) -> None:
         ({"type": "timeout_error", "code": 500}, "timeout"),
         ({"type": "invalid_request_error", "code": 404}, "not_found"),
         ({"status": "DEADLINE_EXCEEDED"}, "timeout"),
+        ({"status": "CANCELLED"}, "internal"),
+        ({"code": 499, "status": "CANCELLED"}, "internal"),
         ({"code": "truncated"}, "truncated"),
         ({"code": 200}, "internal"),
         ({"code": True}, "internal"),
@@ -290,9 +292,10 @@ def test_the_time_to_try_again_is_found(extra: dict[str, Any], seconds: float) -
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"<html>Bad Gateway</html>\n", "<html>Bad Gateway</html>"),
+        (b"Bad Gateway\n", "Bad Gateway"),
+        (b"<html>Bad Gateway</html>\n", "the provider reported an error"),
         ("x" * 600, "x" * 500),
-        (b"\xff", "�"),
+        (b"\xff", "the provider reported an error"),
         (b"", "the provider reported an error"),
         (b"{}", "the provider reported an error"),
         (b"[]", "the provider reported an error"),

@@ -1,24 +1,24 @@
-"""What the gateway's tests share: the APIs and how each is asked, a provider that remembers, and a real server."""
+"""What the gateway's tests share: the APIs and how each is asked, and a provider that remembers."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, contextmanager
-from functools import partial
-from typing import Any, NamedTuple
+from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
+from queue import SimpleQueue
+from typing import Any, NamedTuple, TypeAlias
 
 import anyio
 import pytest
-import uvicorn
 
 from gai_stream.events import Done, Event, Finish, FinishStep, Start, TextDelta, Usage
 from gai_stream.gateway import Routes, gateway
 from gai_stream.providers import ChatRequest
 from gai_stream.testing import ASGIClient, ClientResponse
 
-Serve = Callable[[Any], str]
+Script: TypeAlias = Callable[[asyncio.StreamWriter], Awaitable[None]]
 Opened = Callable[..., Awaitable[ASGIClient]]
 
 TEXT = "Grüße, 数到5: 一二三四五\u2028"
@@ -126,26 +126,64 @@ class Remembering:
         self.let_go = True
 
 
+class Upstream:
+    """A fake of a provider's server: whoever asks gets what `script` sends, and then nothing until it leaves.
+
+    `open` is how many connections there are; `left` gets an item for each that is over.
+    """
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.address = ""
+        self.open = 0
+        self.left: SimpleQueue[None] = SimpleQueue()
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.open += 1
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+            await reader.readexactly(int(length.partition(b":")[2]))
+            await self.script(writer)
+            while await reader.read(1024):
+                pass
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self.open -= 1
+            writer.close()
+            self.left.put(None)
+
+
 @contextmanager
-def running(app: Any) -> Iterator[str]:
-    """Serve `app` in a thread until the block ends. Yields its address, without a slash at its end."""
+def faking(script: Script) -> Iterator[Upstream]:
+    """Run an upstream in a thread until the block ends."""
+    made, ready, loop = Upstream(script), threading.Event(), asyncio.new_event_loop()
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
-    thread = threading.Thread(target=partial(server.run, sockets=[listener]))
+    made.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    async def run() -> None:
+        server = await asyncio.start_server(made.answer, sock=listener)
+        ready.set()
+        async with server:
+            await server.serve_forever()
+
+    task = loop.create_task(run())
+    thread = threading.Thread(target=lambda: loop.run_until_complete(asyncio.wait([task])))
     thread.start()
+    ready.wait()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield made
     finally:
-        server.should_exit = True
+        loop.call_soon_threadsafe(task.cancel)
         thread.join()
-        listener.close()
+        loop.close()
 
 
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Serve applications until the end of the test: `serve(app)` returns an address."""
-    with ExitStack() as stack:
-        yield lambda app: stack.enter_context(running(app))
+@pytest.fixture(scope="session")
+def upstream() -> Callable[[Script], AbstractContextManager[Upstream]]:
+    """Fake a provider's server: `with upstream(script) as fake`."""
+    return faking
 
 
 @pytest.fixture

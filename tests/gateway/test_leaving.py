@@ -7,9 +7,7 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from queue import SimpleQueue
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -22,63 +20,20 @@ CHUNK = b'data: {"id":"c1","model":"m","choices":[{"index":0,"delta":{"content":
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
-class Upstream:
-    """A server that begins every answer and ends none. `left` gets an item for each connection that was closed."""
-
-    def __init__(self) -> None:
-        self.open = 0
-        self.left: SimpleQueue[None] = SimpleQueue()
-
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.open += 1
-        try:
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-            await reader.readexactly(int(length.partition(b":")[2]))
-            writer.write(HEAD + b"%x\r\n%b\r\n" % (len(CHUNK), CHUNK))
-            await writer.drain()
-            while await reader.read(1024):
-                pass
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            self.open -= 1
-            writer.close()
-            self.left.put(None)
-
-
-@contextmanager
-def upstream() -> Iterator[tuple[Upstream, str]]:
-    """Run an upstream in a thread. Yields it and its base URL."""
-    made, ready, loop = Upstream(), threading.Event(), asyncio.new_event_loop()
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    async def run() -> None:
-        server = await asyncio.start_server(made.answer, sock=listener)
-        ready.set()
-        async with server:
-            await server.serve_forever()
-
-    task = loop.create_task(run())
-    thread = threading.Thread(target=lambda: loop.run_until_complete(asyncio.wait([task])))
-    thread.start()
-    ready.wait()
-    try:
-        yield made, f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-    finally:
-        loop.call_soon_threadsafe(task.cancel)
-        thread.join()
-        loop.close()
+async def begins(writer: asyncio.StreamWriter) -> None:
+    """Begin an answer that does not end."""
+    writer.write(HEAD + b"%x\r\n%b\r\n" % (len(CHUNK), CHUNK))
+    await writer.drain()
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "in one piece"])
-def test_killing_the_client_closes_the_upstream_connection_every_time(serve: object, stream: bool) -> None:
+def test_killing_the_client_closes_the_upstream_connection_every_time(serve: Any, upstream: Any, stream: bool) -> None:
     body = json.dumps({"model": "m", "stream": stream, "messages": [{"role": "user", "content": "hi"}]}).encode()
     request = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
     request += b"content-length: %d\r\n\r\n%b" % (len(body), body)
-    with upstream() as (fake, base_url):
-        provider = create(provider="openai", base_url=base_url, api_key="sk-none")
-        address = serve(gateway(Routes({"openai": provider}, default="openai")))  # type: ignore[operator]
+    with upstream(begins) as fake:
+        provider = create(provider="openai", base_url=f"{fake.address}/v1", api_key="sk-none")
+        address = serve(gateway(Routes({"openai": provider}, default="openai")))
         parts = urlsplit(address)
         for _ in range(TIMES):
             client = socket.create_connection((parts.hostname, parts.port), timeout=10)

@@ -34,7 +34,7 @@ from gai_stream.events import (
     Usage,
 )
 from gai_stream.exceptions import ProviderError
-from gai_stream.providers import ChatRequest, HTTPProvider, Message, Provider, Reply
+from gai_stream.providers import ChatRequest, HTTPProvider, ImagePart, Message, Provider, Reply
 
 pytestmark = pytest.mark.anyio
 
@@ -506,6 +506,31 @@ async def test_cancelling_before_the_answer_closes_the_connection_at_once() -> N
         await gone.wait()
 
 
+async def test_a_server_that_goes_on_behind_an_error_is_left_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = anyio.Event()
+    # For as long as that nobody waits, unless it is in vain.
+    monkeypatch.setattr("gai_stream.providers.http._LINGER", 60.0)
+
+    async def answer(connection: Connection) -> None:
+        await connection.head()
+        await connection.chunk(HI + b'data: {"error":{"message":"no"}}\n\n')
+        await connection.closed_by_peer()
+        gone.set()
+
+    async with upstream(answer) as server, HTTPProvider(base_url=server.url) as provider:
+        with anyio.fail_after(10):
+            assert await collect(provider) == [*SAID, Failure("internal", "no", True), Done(finished=False)]
+            await gone.wait()
+
+
+async def test_a_request_that_the_api_has_no_words_for_is_refused_unasked() -> None:
+    image = Message("user", [ImagePart("https://a.example/cat.png")])
+    async with HTTPProvider("ollama", base_url="http://127.0.0.1:9") as provider:
+        with pytest.raises(ProviderError, match=r"Ollama fetches no images; send .* as a data: URL") as raised:
+            await anext(provider.stream(ChatRequest(messages=[image])))
+    assert (raised.value.code, raised.value.status) == ("invalid_request", 400)
+
+
 async def test_a_server_that_stays_after_the_end_is_left() -> None:
     gone = anyio.Event()
 
@@ -566,7 +591,7 @@ async def test_429_says_when_to_come_back() -> None:
 async def test_a_page_is_an_error_of_its_status() -> None:
     error = await refused(body([b"<html>", b"x" * 200_000], 500, content_type="text/html"))
     assert (error.status, error.code) == (500, "internal")
-    assert str(error) == "<html>" + "x" * 494
+    assert str(error) == "the provider answered with status 500"
 
 
 async def test_of_an_endless_error_64_kib_are_read() -> None:

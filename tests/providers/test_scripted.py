@@ -260,6 +260,15 @@ async def test_a_truncated_recording_fails_behind_its_good_part() -> None:
     assert isinstance(error, TruncatedStream)
 
 
+async def test_a_recording_without_its_last_blank_line_is_whole() -> None:
+    data = b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}\n\ndata: [DONE]'
+    for tail in (b"", b"\n", b"\n\n"):
+        events = await play(ScriptedProvider.replay(data + tail, pace=0, cuts=3))
+        assert events == [Start(), TextDelta("a"), FinishStep(1), Finish("stop", None, "stop"), Done()]
+    last = b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}'
+    assert TextDelta("a") in await play(ScriptedProvider.replay(last, pace=0))
+
+
 async def test_a_broken_recording_fails_behind_its_good_part() -> None:
     data = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\ndata: {"choices":[{\n\n'
     events, error = await play_until_error(ScriptedProvider.replay(data, pace=0, cuts=1))

@@ -139,6 +139,9 @@ class AnthropicDecoder(Decoder):
                     events.append(Raw(_PROVIDER, step.data))
                 else:
                     self._grow(block, delta, events)
+            case wire.BlockStart(block=wire.Block(id=str(id), arguments="")) if self._is_open(step.index, id):
+                # The call is told already.
+                pass
             case wire.BlockStart():
                 self._stop(step.index, events)
                 self._calls.settle(events)
@@ -153,6 +156,11 @@ class AnthropicDecoder(Decoder):
                 events.append(Raw(_PROVIDER, step.data))
             case _:
                 assert_never(step)
+
+    def _is_open(self, index: int, id: str) -> bool:
+        """Whether the block at `index` is the call `id`, of which nothing but its beginning was told."""
+        block = self._blocks.get(index)
+        return block is not None and block.call is not None and block.call.id == id and not block.call.arguments
 
     def _open(self, step: wire.BlockStart, events: list[Event]) -> None:
         block = step.block
