@@ -102,9 +102,11 @@ class Words:
 
 def ended(summary: Summary) -> None:
     """Log what became of an answer. Here it would be stored: `summary.text` is what there is of it."""
-    first = summary.metrics.time_to_first_token
-    logger.info(summary.metrics.log_line())
-    logger.info("First chunk after: %s s, duration: %.3f s", first and round(first, 3), summary.metrics.duration)
+    metrics = summary.metrics
+    first = metrics.time_to_first_token
+    latency = "none came" if first is None else f"{first:.3f} s"
+    logger.info(metrics.log_line())
+    logger.info("First chunk latency: %s, duration: %.3f s", latency, metrics.duration)
     logger.info("Full response: %r", summary.text)
 
 

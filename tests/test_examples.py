@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from time import monotonic
 from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
@@ -339,7 +340,7 @@ def test_chat_agent_logs_each_chunk_and_its_client_prints_the_answer(upstream: U
         f"Streaming complete - Total chunks: 7, Total length: {len(said)} characters",
         f"Full response: {said!r}",
     ]
-    assert re.fullmatch(r"First chunk after: \d\.\d+ s, duration: \d\.\d{3} s", took)
+    assert re.fullmatch(r"First chunk latency: \d\.\d{3} s, duration: \d\.\d{3} s", took)
 
 
 def test_chat_agent_tells_its_progress_twice_a_second_at_most(upstream: Upstream) -> None:
@@ -351,12 +352,14 @@ def test_chat_agent_tells_its_progress_twice_a_second_at_most(upstream: Upstream
         yield END
 
     upstream.says = says
+    began = monotonic()
     with (
         agent(OPENAI_BASE_URL=upstream.url) as (_, _, port),
         program("chat_agent", "--port", port, "--ask", QUESTION) as client,
     ):
         assert client.stderr is not None
-        told = [client.stderr.readline() for _ in range(2)]
+        told = [client.stderr.readline() for _ in range(4)]
+        took = monotonic() - began
         enough.set()
         out, err = client.communicate(timeout=PATIENCE)
     counts = []
@@ -365,8 +368,10 @@ def test_chat_agent_tells_its_progress_twice_a_second_at_most(upstream: Upstream
         assert found
         counts.append(int(found[1]))
         assert int(found[2]) == 2 * int(found[1])
-    # A chunk comes each hundredth of a second at most, so between two lines there is half a second's worth of them.
-    assert counts[0] < counts[1]
+    assert counts == sorted(set(counts))
+    # However busy the machine is, each line comes half a second behind the one before it, or the start.
+    assert took >= 0.5 * len(told)
+    # And a chunk comes each hundredth of a second at most.
     assert counts[0] <= 51
     assert out == "ab" * (len(out) // 2) + "\n"
     assert err.splitlines()[-1] == f"Complete: {len(out) // 2} chunks, {len(out) - 1} chars"
@@ -460,6 +465,15 @@ def test_chat_agents_client_tells_a_server_that_goes_away(upstream: Upstream) ->
     assert re.fullmatch(r"chat_agent: .+\n", err)
 
 
+@pytest.fixture
+def heeding_interrupts() -> Iterator[None]:
+    """Have programs heed SIGINT, which they ignore where a shell started the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeding_interrupts")
 def test_chat_agents_client_may_stop_early_and_so_stops_the_model(upstream: Upstream) -> None:
     def says() -> Iterator[bytes]:
         while True:
