@@ -650,7 +650,7 @@ class TestErrors:
         found = [event for message in messages for event in decoder.feed(message)]
         assert found[1:] == [TextDelta("a")]
         decoder.ignored(b'{"error":{"message":"another"}}')
-        assert decoder.finish() == [Failure("invalid_request", "off"), Done(finished=False)]
+        assert decoder.finish() == [Failure("internal", "off", True), Done(finished=False)]
 
     def test_it_counts_at_a_proxys_done_as_well(self) -> None:
         decoder = GeminiDecoder()

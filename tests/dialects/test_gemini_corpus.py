@@ -135,7 +135,7 @@ def check(events: list[Event], wanted: dict[str, Any]) -> None:
     assert len({verdict.category for verdict in verdicts}) == len(verdicts)
     end = events[-2]
     if (error := wanted.get("error")) is not None:
-        assert end == Failure("invalid_request", error["message"])
+        assert end == Failure("internal", error["message"], True)
         return
     assert isinstance(end, Finish)
     raw_reason = wanted.get("finish_reason") or wanted["prompt_feedback"]["blockReason"]
