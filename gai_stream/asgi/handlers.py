@@ -94,6 +94,8 @@ def _endpoint(
 ) -> Endpoint:
     if not callable(getattr(provider, "stream", None)):
         raise TypeError(f"provider must have a method `stream(request)`, which {type(provider).__name__} lacks")
+    if not getattr(provider, "supports_streaming", True):
+        raise ValueError(f"provider {getattr(provider, 'name', provider)!r} does not support streaming")
     encoder = options.get("encoder")
     if hasattr(encoder, "feed") and not isinstance(encoder, type):
         raise TypeError("encoder: one object serves one stream; give a handler the dialect's name or the class")

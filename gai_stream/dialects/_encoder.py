@@ -60,6 +60,9 @@ class Encoder:
     heartbeat: ClassVar[bytes | Callable[[Any], bytes] | None] = None
     """What clients of this dialect take for silence: bytes, or a method that returns them; None is the framing's."""
 
+    finish_is_last: ClassVar[bool] = False
+    """Whether clients take nothing behind the finish but the terminator: an error that comes so late is then dropped."""
+
     headers: ClassVar[Mapping[str, str]] = {}
     """Response headers that clients of this dialect look for."""
 
@@ -96,6 +99,8 @@ class Encoder:
                 f"{type(self).__name__}: takes events, such as TextDelta(text), not {type(event).__name__}"
             )
         match event:
+            case Failure() if self._ended and self.finish_is_last:
+                return self._end(finished=True)
             case Failure():
                 return self._fail(event)
             case Done(finished=finished):

@@ -228,3 +228,12 @@ def test_an_encoder_that_serves_one_stream_is_refused(handler: Handler) -> None:
     handler(Echo(), query, encoder=OpenAIEncoder)
     with pytest.raises(TypeError, match="encoder: one object serves one stream"):
         handler(Echo(), query, encoder=OpenAIEncoder(model="m"))
+
+
+@both
+def test_a_provider_that_cannot_stream_is_refused_when_built(handler: Handler) -> None:
+    provider: Any = Echo()
+    provider.supports_streaming = False
+    provider.name = "house"
+    with pytest.raises(ValueError, match="provider 'house' does not support streaming"):
+        handler(provider, query)

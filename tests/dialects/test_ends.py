@@ -134,3 +134,11 @@ def test_claudes_clients_get_no_ping_before_the_message_begins_or_behind_its_end
     assert encoder.heartbeat() == COMMENT
     told(encoder, Start("m"), Finish("stop"))
     assert encoder.heartbeat() == COMMENT
+
+
+@pytest.mark.parametrize("name", ["ag_ui", "ollama", "openai_responses"])
+def test_an_error_behind_the_finish_comes_too_late_where_the_finish_is_the_last_word(name: str) -> None:
+    whole = told(encoder_of(name), Start("m", None, "i"), TextDelta("a"), Finish("stop"))
+    late = told(encoder_of(name), Start("m", None, "i"), TextDelta("a"), Finish("stop"), FAILURE)
+    assert len(late) == len(whole)
+    assert "busy" not in str(late)

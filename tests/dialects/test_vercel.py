@@ -103,7 +103,7 @@ def test_profile_5_sends_what_the_first_release_knows_and_never_null(ending: lis
 
 
 def test_a_text_is_a_start_a_step_a_part_and_their_ends() -> None:
-    encoder = VercelEncoder(model="mine", message_id="msg_1")
+    encoder = VercelEncoder(model="mine", id="msg_1")
     messages = [m for event in [START, TextDelta("a"), TextDelta("b"), *ANSWER[-3:]] for m in encoder.feed(event)]
     messages += encoder.finish()
     assert all(type(message) is ServerSentEvent and message.event == "message" for message in messages)
@@ -127,7 +127,6 @@ def test_the_message_has_the_id_that_is_given_or_the_answers_or_one_of_its_own()
 
     assert id_of(START) == "c1"
     assert id_of(START, id="mine") == "mine"
-    assert id_of(START, id="mine", message_id="msg") == "msg"
     assert id_of(Start()).startswith("msg_")
     assert "messageMetadata" not in everything(Start())[0]
     assert everything(START, Start("n", None, "other"))[0]["messageId"] == "c1"

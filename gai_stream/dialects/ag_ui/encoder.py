@@ -56,6 +56,8 @@ class AGUIEncoder(Encoder):
     as dicts.
     """
 
+    finish_is_last = True
+
     def __init__(
         self,
         *,

@@ -50,6 +50,8 @@ class OllamaEncoder(Encoder):
     have no place in this dialect and are left out.
     """
 
+    finish_is_last = True
+
     def __init__(
         self,
         *,

@@ -61,6 +61,8 @@ class OpenAIResponsesEncoder(Encoder):
     with Start and never finished ends as an error, not as a clean stop.
     """
 
+    finish_is_last = True
+
     def __init__(
         self,
         *,

@@ -54,7 +54,7 @@ class VercelEncoder(Encoder):
 
     `profile` is the oldest major version of the `ai` package among your clients: 5, the default, is understood by all
     of them, 6 adds `finishReason` (profile 5 has it in the message's metadata) and `tool-input-error`, 7 the reason of
-    an abort. `model` and `id` replace what Start says; `message_id` is the UI message's, by default the answer's own.
+    an abort. `model` and `id` replace what Start says; the id is the UI message's.
 
     Audio is collected and sent as one file at the end of its step, what was said in it as `data-transcript`; a safety
     verdict is `data-safety`. Raw("vercel", {"type": "data-weather", "data": ...}) sends a part of your own. Choices but
@@ -70,7 +70,6 @@ class VercelEncoder(Encoder):
         framing: FramingName = "sse",
         model: str | None = None,
         id: str | None = None,
-        message_id: str | None = None,
         profile: Profile = 5,
     ) -> None:
         super().__init__(framing)
@@ -78,7 +77,6 @@ class VercelEncoder(Encoder):
             raise ValueError(f"profile must be 5, 6 or 7, not {profile!r}")
         self._model = model
         self._id = id
-        self._message_id = message_id
         self._profile = profile
         self._provider: str | None = None
         self._opened = False
@@ -164,7 +162,7 @@ class VercelEncoder(Encoder):
         self._opened = self._in_step = True
         self._provider = start.provider
         about = known(model=start.model if self._model is None else self._model, provider=start.provider)
-        message_id = self._message_id or self._id or start.id or f"msg_{uuid4().hex}"
+        message_id = self._id or start.id or f"msg_{uuid4().hex}"
         return self._messages(
             [known(type="start", messageId=message_id, messageMetadata=about or None), {"type": "start-step"}]
         )
