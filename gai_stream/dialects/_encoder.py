@@ -61,7 +61,7 @@ class Encoder:
     """What clients of this dialect take for silence: bytes, or a method that returns them; None is the framing's."""
 
     finish_is_last: ClassVar[bool] = False
-    """Whether clients take nothing behind the finish but the terminator: an error that comes so late is then dropped."""
+    """Whether clients take nothing behind the finish but the terminator: an error that comes so late is dropped."""
 
     headers: ClassVar[Mapping[str, str]] = {}
     """Response headers that clients of this dialect look for."""
