@@ -11,7 +11,7 @@ from gai_stream.asgi.streams import StreamOptions
 from gai_stream.dialects._encoder import Encoder
 from gai_stream.dialects.gemini import JSONArrayEncoder
 from gai_stream.events import Done, Event, Failure, Finish, Start
-from gai_stream.exceptions import EncodeError, TruncatedStream
+from gai_stream.exceptions import EncodeError, ProviderError, TruncatedStream
 
 from .clients import Asked
 
@@ -35,17 +35,25 @@ def answer(asked: Asked, stream: AsyncIterator[Event], options: StreamOptions) -
 
 
 async def _complete(stream: AsyncIterator[Event]) -> AsyncIterator[Event]:
-    """Yield what `stream` does. Raises TruncatedStream if it began and never ended."""
-    cut = False
+    """Yield what `stream` does. Raises what makes a status of an answer that has no good end."""
+    begun = over = False
     try:
         async for event in stream:
-            if isinstance(event, Start | Finish | Done | Failure):
-                cut = isinstance(event, Start)
+            match event:
+                case Start():
+                    begun = True
+                case Finish(reason="error"):
+                    word = event.raw_reason or event.reason
+                    raise ProviderError("internal", f"the provider ended its answer with {word!r}")
+                case Finish() | Failure():
+                    over = True
+                case Done(finished=finished):
+                    over = over or finished
             yield event
     finally:
         if (aclose := getattr(stream, "aclose", None)) is not None:
             await aclose()
-    if cut:
+    if begun and not over:
         raise TruncatedStream("the stream ended before the answer did")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gai_stream.events import Failure, Start, TextDelta
+from gai_stream.events import Done, Failure, Finish, Start, TextDelta
 
 pytestmark = pytest.mark.anyio
 
@@ -54,8 +54,10 @@ async def test_gemini_without_alt_gets_one_json_array(opened: Any, apis: Any, re
         ([*BEGINNING, Failure("overloaded", "too busy")], 503, "too busy"),
         ([*BEGINNING, RuntimeError("secret")], 500, "internal error"),
         (BEGINNING, 502, "cut off"),
+        ([*BEGINNING, Done(finished=False)], 502, "cut off"),
+        ([*BEGINNING, Finish("error", raw_reason="network_error"), Done(False)], 500, "network_error"),
     ],
-    ids=["failure", "exception", "truncated"],
+    ids=["failure", "exception", "truncated", "unfinished", "error reason"],
 )
 async def test_an_answer_in_one_piece_fails_with_a_status(
     api: Any, events: list[Any], status: int, words: str, opened: Any, remembering: Any
