@@ -391,3 +391,10 @@ async def test_a_page_is_an_error_in_every_dialect(name: str) -> None:
     asked, _ = provider(name, b"<!doctype html><p>Log in")
     with pytest.raises(ProviderError, match=rf"^{name} answered with a page instead of a stream$"):
         await asked.complete(ASK)
+
+
+def test_the_documents_table_is_the_one_in_the_code() -> None:
+    page = Path(__file__).resolve().parents[2].joinpath("docs", "providers.md").read_text(encoding="utf-8")
+    for each in PRESETS.values():
+        keys = " or ".join(f"`{name}`" for name in each.key_variables) + ("" if each.needs_key else " (needs none)")
+        assert f"| `{each.name}` | {keys} | `{each.model}` | `{each.base_urls[0]}` |\n" in page
