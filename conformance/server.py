@@ -67,7 +67,7 @@ def serving(streams: Sequence[list[Event]]) -> Iterator[Callable[[Target, int], 
 
     app = Starlette(routes=[Route("/{target:int}/{number:int}/{rest:path}", answer, methods=["GET", "POST"])])
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", lifespan="off"))
     thread = threading.Thread(target=partial(server.run, sockets=[listener]))
     thread.start()
     try:

@@ -79,7 +79,7 @@ def expected(corpus: Path) -> dict[str, Any]:
 def running(app: Any) -> Iterator[str]:
     """Serve `app` in a thread until the block ends. Yields its address, without a slash at its end."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=2))
     thread = threading.Thread(target=partial(server.run, sockets=[listener]))
     thread.start()
     try:

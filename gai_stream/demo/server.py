@@ -84,6 +84,7 @@ class Server(uvicorn.Server):
                 log_level=log_level,
                 access_log=log_level == "debug",
                 server_header=False,
+                ws="none",
                 # The last resort, for a request that ignores its disconnect.
                 timeout_graceful_shutdown=2,
             )
