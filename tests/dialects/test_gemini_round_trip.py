@@ -82,11 +82,13 @@ def answers(draw: st.DrawFn) -> list[Event]:
     for start in draw(st.lists(st.integers(0, len(text)), max_size=2)) if text else ():
         found = Citation(draw(st.none() | texts), draw(st.none() | texts), start, draw(st.integers(start, len(text))))
         events.append(Citations([found]))
-    for category in draw(st.lists(st.sampled_from(verdicts), unique=True)):
-        action, word = draw(st.sampled_from([("pass", "LOW"), ("warn", "HIGH"), ("block", "HIGH")]))
-        events.append(Safety(category, action, draw(st.none() | st.just(0.5)), word))
     known = {(reason, word) for word, reason in FINISH_REASONS.items() if reason != "error"}
     reason, word = draw(st.sampled_from(sorted(known)) | st.just(("unknown", "OTHER")) | st.just(("length", None)))
+    for category in draw(st.lists(st.sampled_from(verdicts), unique=True)):
+        # What was rated HIGH is what an answer was stopped for that was stopped for safety.
+        warning = [] if word == "SAFETY" else [("warn", "HIGH")]
+        action, rating = draw(st.sampled_from([("pass", "LOW"), ("block", "HIGH"), *warning]))
+        events.append(Safety(category, action, draw(st.none() | st.just(0.5)), rating))
     output, thought = draw(counts), draw(counts)
     if output is not None and thought is not None:
         thought %= output + 1
