@@ -74,6 +74,8 @@ class Encoder:
         self._ended = False
         self._done = False
         self._finished = False
+        # For the event that nearly all are, by choice: what stands before and behind its text, and the message's name.
+        self._texts: dict[int, tuple[str, str, str]] = {}
 
     @staticmethod
     def error_body(failure: Failure, status: int) -> dict[str, Any] | str:
@@ -89,7 +91,15 @@ class Encoder:
         raise EncodeError("this dialect has streams only: there is no body for an answer that is not streamed")
 
     def feed(self, event: Event, /) -> list[Any]:
-        """Return the messages that tell of `event`; none once the answer is over."""
+        """Return the messages that tell of `event`; none once the answer is over.
+
+        Raises EncodeError, and forgets the event, for data that has no JSON form and whatever else its dialect cannot
+        tell.
+        """
+        if type(event) is TextDelta and event.index in self._texts and event.text and not event.refusal:
+            # Written out here, for a call would cost a tenth of it.
+            before, behind, name = self._texts[event.index]
+            return [ServerSentEvent(f"{before}{_json.dumps(event.text).decode()}{behind}", event=name)]
         if self._finished:
             raise RuntimeError(f"{type(self).__name__}: feed after finish")
         if self._done:
@@ -116,6 +126,10 @@ class Encoder:
             case Start():
                 self._started = True
         return self._content(event)
+
+    def text_message(self, text: str) -> Any:
+        """Return what TextDelta(text) becomes as of now; None if `feed` must see it."""
+        return self.feed(TextDelta(text))[0] if text and 0 in self._texts else None
 
     def finish(self) -> list[Any]:
         """Return what the source left out of a proper end."""
@@ -144,6 +158,7 @@ class Encoder:
 
     def _finish(self, event: Finish) -> list[Any]:
         messages = self._close(event)
+        self._texts.clear()
         self._ended = True
         return messages
 
@@ -159,8 +174,18 @@ class Encoder:
 
     def _fail(self, failure: Failure) -> list[Any]:
         messages = self._error(failure)
+        self._texts.clear()
         self._done = True
         return messages
+
+    def _shorten_texts(self, before: str, behind: str, *, choice: int = 0, event: str = "message") -> None:
+        """Let each TextDelta of `choice` be one message, under SSE: its text's JSON between `before` and `behind`.
+
+        `_content` no longer sees them, but for refusals and empty texts. It holds to the end of the answer, or until
+        the dialect, since something else has to come before the next text, clears `_texts`.
+        """
+        if self._sse:
+            self._texts[choice] = (before, behind, event)
 
     def _message(self, value: dict[str, Any], event: str = "message") -> Any:
         """Return `value` as a message, under SSE named `event`. Raises EncodeError for data that has no JSON form."""

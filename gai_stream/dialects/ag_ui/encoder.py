@@ -14,7 +14,6 @@ from gai_stream.events import (
     AudioDelta,
     Citation,
     Citations,
-    Event,
     Failure,
     Finish,
     FinishStep,
@@ -27,7 +26,6 @@ from gai_stream.events import (
     ToolCallDelta,
     ToolResult,
 )
-from gai_stream.sse import ServerSentEvent
 
 __all__ = ["AGUIEncoder"]
 
@@ -81,8 +79,6 @@ class AGUIEncoder(Encoder):
         self._assistant: str | None = None
         self._text_is_open = False
         self._reasoning: str | None = None
-        # For the event that nearly all are: what stands before its text; empty unless text may come.
-        self._lead = ""
         self._calls = OutgoingCalls()
         self._ids = CallIds()
 
@@ -90,22 +86,6 @@ class AGUIEncoder(Encoder):
     def error_body(failure: Failure, status: int) -> dict[str, Any]:  # noqa: ARG004 (the same for every status)
         """Return the JSON body that tells of `failure` in an HTTP response: clients have it as `error.payload`."""
         return {"message": failure.message, "code": failure.code}
-
-    def feed(self, event: Event, /) -> list[Any]:
-        """Return the messages that tell of `event`; none once the answer is over.
-
-        Raises EncodeError, and forgets the event, for data that has no JSON form.
-        """
-        if type(event) is TextDelta and self._lead and event.text and not event.index:
-            return [self._text(event.text)]
-        return super().feed(event)
-
-    def text_message(self, text: str) -> ServerSentEvent | None:
-        """Return what TextDelta(text) becomes as of now; None if `feed` must see it."""
-        return self._text(text) if self._lead and text else None
-
-    def _text(self, text: str) -> ServerSentEvent:
-        return ServerSentEvent(f"{self._lead}{_json.dumps(text).decode()}}}")
 
     def _content(self, event: Content) -> list[Any]:
         match event:
@@ -194,14 +174,14 @@ class AGUIEncoder(Encoder):
         messages = [*self._step(), *self._end_reasoning()]
         self._assistant = self._assistant or self._new_id("message")
         self._text_is_open = True
-        if self._sse:
-            id = _json.dumps(self._assistant).decode()
-            self._lead = f'{{"type":"TEXT_MESSAGE_CONTENT","messageId":{id},"delta":'
+        id = _json.dumps(self._assistant).decode()
+        self._shorten_texts(f'{{"type":"TEXT_MESSAGE_CONTENT","messageId":{id},"delta":', "}")
         return [*messages, self._event("TEXT_MESSAGE_START", messageId=self._assistant, role="assistant")]
 
     def _end_text(self) -> list[Any]:
         """Return what closes the text; whatever comes now is another message."""
-        id, self._assistant, self._lead = self._assistant, None, ""
+        id, self._assistant = self._assistant, None
+        self._texts.clear()
         if not self._text_is_open:
             return []
         self._text_is_open = False

@@ -12,7 +12,6 @@ from gai_stream.events import (
     AudioDelta,
     Citation,
     Citations,
-    Event,
     Failure,
     Finish,
     FinishStep,
@@ -26,7 +25,6 @@ from gai_stream.events import (
     ToolResult,
     Usage,
 )
-from gai_stream.sse import ServerSentEvent
 
 from . import errors, shapes
 from .whole import whole
@@ -71,7 +69,6 @@ class AnthropicEncoder(Encoder):
         self._provider: str | None = None
         self._open = ""  # the type of the block that is open; "raw" for one that we have no name for
         self._index = -1  # of the newest block
-        self._text_lead = ""  # what stands before the text of a text_delta; empty unless one may come
         self._signature: str | None = None
         self._cited = False
         self._speaking = False
@@ -101,25 +98,6 @@ class AnthropicEncoder(Encoder):
         if not self._sse:
             return b"\n"
         return _PING if self._opened and not self._done else b": keep-alive\n"
-
-    def feed(self, event: Event, /) -> list[Any]:
-        """Return the messages that tell of `event`; none once the answer is over.
-
-        Raises EncodeError, and forgets the event, for data that has no JSON form.
-        """
-        if type(event) is TextDelta and self._text_lead and event.text and not event.index and not event.refusal:
-            return [self._text(event.text)]
-        return super().feed(event)
-
-    def text_message(self, text: str) -> ServerSentEvent | None:
-        """Return what TextDelta(text) becomes as of now; None if `feed` must see it."""
-        return self._text(text) if self._text_lead and text else None
-
-    def finish(self) -> list[Any]:
-        """Return what the source left out of a proper end."""
-        messages = super().finish()
-        self._text_lead = ""
-        return messages
 
     def _content(self, event: Content) -> list[Any]:
         match event:
@@ -198,7 +176,7 @@ class AnthropicEncoder(Encoder):
         if messages:
             # The next text begins another block.
             self._cited = True
-            self._text_lead = ""
+            self._texts.clear()
         return messages
 
     def _reasoning(self, event: ReasoningDelta) -> list[Any]:
@@ -294,7 +272,8 @@ class AnthropicEncoder(Encoder):
         if self._signature is not None:
             messages.append(self._delta({"type": "signature_delta", "signature": self._signature}))
         messages.append(self._event({"type": "content_block_stop", "index": self._index}))
-        self._open = self._text_lead = ""
+        self._open = ""
+        self._texts.clear()
         self._signature = None
         self._cited = False
         return messages
@@ -302,15 +281,10 @@ class AnthropicEncoder(Encoder):
     def _open_text(self) -> list[Any]:
         messages = self._start_block({"type": "text", "text": ""})
         self._speaking = True
-        if self._sse:
-            self._text_lead = (
-                f'{{"type":"content_block_delta","index":{self._index},"delta":{{"type":"text_delta","text":'
-            )
+        before = f'{{"type":"content_block_delta","index":{self._index},"delta":{{"type":"text_delta","text":'
+        self._shorten_texts(before, "}}", event="content_block_delta")
         sources, self._sources = self._sources, []
         return messages + [self._delta(delta) for delta in shapes.citations(sources)]
-
-    def _text(self, text: str) -> ServerSentEvent:
-        return ServerSentEvent(f"{self._text_lead}{_json.dumps(text).decode()}}}}}", event="content_block_delta")
 
     def _close(self, event: Finish) -> list[Any]:
         messages = self._begin(Start())

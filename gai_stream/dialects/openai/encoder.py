@@ -14,7 +14,6 @@ from gai_stream.dialects._encoder import Content, Encoder, FramingName, known
 from gai_stream.events import (
     AudioDelta,
     Citations,
-    Event,
     Failure,
     Finish,
     FinishStep,
@@ -79,8 +78,6 @@ class OpenAIEncoder(Encoder):
         self._fingerprint = system_fingerprint
         self._head: dict[str, Any] = {}
         self._leads: list[str] = []
-        # For the event that nearly all are: what stands before its text, by choice; empty unless text may come.
-        self._text_leads: dict[int, str] = {}
         self._calls = OutgoingCalls()
         self._sources = 0
         self._sealed = True
@@ -96,25 +93,6 @@ class OpenAIEncoder(Encoder):
     def whole(messages: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Return the `chat.completion` that `messages` of NDJSON amount to, or their error as it is."""
         return chunks_as_completion(messages)
-
-    def feed(self, event: Event, /) -> list[Any]:
-        """Return the messages that tell of `event`; none once the answer is over.
-
-        Raises EncodeError, and forgets the event, for a choice out of range or data that has no JSON form.
-        """
-        if type(event) is TextDelta and not event.refusal and event.index in self._text_leads and event.text:
-            return [self._text(event.text, self._text_leads[event.index])]
-        return super().feed(event)
-
-    def text_message(self, text: str) -> ServerSentEvent | None:
-        """Return what TextDelta(text) becomes as of now; None if `feed` must see it."""
-        return self._text(text, self._text_leads[0]) if self._text_leads and text else None
-
-    def finish(self) -> list[Any]:
-        """Return what the source left out of a proper end."""
-        messages = super().finish()
-        self._text_leads.clear()
-        return messages
 
     def _content(self, event: Content) -> list[Any]:
         match event:
@@ -150,10 +128,6 @@ class OpenAIEncoder(Encoder):
             case _:
                 assert_never(event)
 
-    @staticmethod
-    def _text(text: str, lead: str) -> ServerSentEvent:
-        return ServerSentEvent(f'{lead}{_json.dumps(text).decode()}}},"finish_reason":null}}]}}')
-
     def _chunk(self, choice: int, delta: dict[str, Any], finish_reason: str | None = None) -> Any:
         if self._sse:
             reason = "null" if finish_reason is None else f'"{finish_reason}"'
@@ -182,8 +156,8 @@ class OpenAIEncoder(Encoder):
         first = len(self._leads)
         head = _json.dumps(self._head).decode()[:-1]
         self._leads += [f'{head},"choices":[{{"index":{n},"delta":' for n in range(first, choice + 1)]
-        if self._sse:
-            self._text_leads = {n: f'{lead}{{"content":' for n, lead in enumerate(self._leads)}
+        for n in range(first, choice + 1):
+            self._shorten_texts(f'{self._leads[n]}{{"content":', '},"finish_reason":null}]}', choice=n)
         role = {"role": "assistant", "content": "", "refusal": None}
         return [self._chunk(n, dict(role)) for n in range(first, choice + 1)]
 
@@ -250,7 +224,6 @@ class OpenAIEncoder(Encoder):
             messages.append(self._chunk(choice, {}, self._reason(event.reason, choice)))
         if self._include_usage and event.usage is not None and (usage := _usage(event.usage)):
             messages.append(self._message({**self._head, "choices": [], "usage": usage}))
-        self._text_leads.clear()
         return messages
 
     def _reason(self, reason: str, choice: int) -> str:
@@ -259,7 +232,6 @@ class OpenAIEncoder(Encoder):
         return _REASONS.get(reason) or ("tool_calls" if choice in self._calls.counts else "stop")
 
     def _error(self, failure: Failure) -> list[Any]:
-        self._text_leads.clear()
         return [self._message(error_object(failure)), *self._terminator()]
 
     def _terminator(self) -> list[Any]:

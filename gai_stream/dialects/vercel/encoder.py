@@ -13,7 +13,6 @@ from gai_stream.dialects._token_counts import counts_of
 from gai_stream.events import (
     AudioDelta,
     Citations,
-    Event,
     Failure,
     Finish,
     FinishStep,
@@ -83,8 +82,6 @@ class VercelEncoder(Encoder):
         self._in_step = False
         self._parts = 0
         self._part: _Part | None = None
-        # For the event that nearly all are: what stands before its text; empty unless text may come.
-        self._lead = ""
         self._calls = OutgoingCalls()
         self._ids = CallIds()
         self._begun: set[str] = set()
@@ -96,22 +93,6 @@ class VercelEncoder(Encoder):
     def error_body(failure: Failure, status: int) -> str:  # noqa: ARG004 (the same for every status)
         """Return the text of an HTTP response that tells of `failure`: clients take it as their Error's message."""
         return failure.message
-
-    def feed(self, event: Event, /) -> list[Any]:
-        """Return the messages that tell of `event`; none once the answer is over.
-
-        Raises EncodeError, and forgets the event, for data that has no JSON form.
-        """
-        if type(event) is TextDelta and self._lead and event.text and not event.index and not event.refusal:
-            return [self._text(event.text)]
-        return super().feed(event)
-
-    def text_message(self, text: str) -> ServerSentEvent | None:
-        """Return what TextDelta(text) becomes as of now; None if `feed` must see it."""
-        return self._text(text) if self._lead and text else None
-
-    def _text(self, text: str) -> ServerSentEvent:
-        return ServerSentEvent(f"{self._lead}{_json.dumps(text).decode()}}}")
 
     def _content(self, event: Content) -> list[Any]:
         match event:
@@ -199,8 +180,8 @@ class VercelEncoder(Encoder):
         start: dict[str, Any] = {"type": f"{kind}-start", "id": part.id}
         if refusal:
             start["providerMetadata"] = {"gai": {"refusal": True}}
-        elif kind == "text" and self._sse:
-            self._lead = f'{{"type":"text-delta","id":"{part.id}","delta":'
+        elif kind == "text":
+            self._shorten_texts(f'{{"type":"text-delta","id":"{part.id}","delta":', "}")
         return [*messages, self._message(start)], part
 
     def _leave(self, metadata: dict[str, Any] | None = None) -> list[Any]:
@@ -208,7 +189,8 @@ class VercelEncoder(Encoder):
         if self._part is None:
             return []
         end = known(type=f"{self._part.kind}-end", id=self._part.id, providerMetadata=metadata)
-        self._part, self._lead = None, ""
+        self._part = None
+        self._texts.clear()
         return [self._message(end)]
 
     def _reasoning(self, event: ReasoningDelta) -> list[Any]:
