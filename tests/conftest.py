@@ -10,10 +10,12 @@ import json
 import os
 import shutil
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -22,11 +24,15 @@ import pytest
 import trio.testing
 import uvicorn
 
+from gai_stream.events import Event
 from gai_stream.writer.tasks import GroupTasks
 
 if TYPE_CHECKING:
     # Imported by the fixtures: most tests need no browser.
     from playwright.sync_api import Browser, Page, Request
+
+# What a POST is answered with, by its path (without the number of its own) and its body: status, headers and body.
+Answer = Callable[[str, bytes], tuple[int, dict[str, str], bytes]]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 IN_CI = os.environ.get("CI", "") not in ("", "0", "false")
@@ -40,6 +46,9 @@ CHROMIUM_FLAGS = [
     "--no-first-run",
     "--disable-quic",
 ]
+
+# `conformance` is part of the checkout only. Last, so that an installed gai_stream is not hidden by the checkout's.
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -75,6 +84,16 @@ def expected(corpus: Path) -> dict[str, Any]:
     return files
 
 
+@pytest.fixture(scope="session")
+def recorded(corpus: Path) -> dict[str, list[Event]]:
+    """The events of every recorded stream, by its path in the corpus."""
+    from conformance.recordings import events_of, recordings
+
+    found = {recording.name: events_of(recording) for recording in recordings()}
+    assert len(found) == 80
+    return found
+
+
 @contextmanager
 def running(app: Any) -> Iterator[str]:
     """Serve `app` in a thread until the block ends. Yields its address, without a slash at its end."""
@@ -101,6 +120,39 @@ def serve() -> Iterator[Callable[[Any], str]]:
     """Serve applications until the end of the test: `serve(app)` returns an address."""
     with ExitStack() as stack:
         yield lambda app: stack.enter_context(running(app))
+
+
+@pytest.fixture(scope="session")
+def loopback() -> Iterator[Callable[[Answer], str]]:
+    """Serve prepared bytes, as many answers as you like: `loopback(answer)` returns the base URL of one."""
+    answers: list[Answer] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = self.rfile.read(int(self.headers["content-length"]))
+            number, _, path = self.path[1:].partition("/")
+            status, headers, body = answers[int(number)](path, asked)
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+
+    def base_url(answer: Answer) -> str:
+        answers.append(answer)
+        return f"http://127.0.0.1:{server.server_port}/{len(answers) - 1}"
+
+    yield base_url
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,23 +90,6 @@ def test_every_recording_decodes_to_what_the_real_client_sees(corpus: Path, expe
         counts = wanted["usage"]
         usage = Usage(counts["input_tokens"], counts["output_tokens"], sum(counts.values()))
         assert events[-3:] == [FinishStep(1), Finish(reason, usage, wanted["finish_reason"]), Done()]
-
-
-def test_a_recording_cut_in_two_anywhere_gives_the_same_events(corpus: Path, expected: dict[str, Any]) -> None:
-    for name, data, _ in files(corpus, expected):
-        whole = events_of(data)
-        for cut in range(len(data)) if len(data) < 7000 else range(0, len(data), 997):
-            assert events_of(data[:cut], data[cut:]) == whole, f"{name} cut at {cut}"
-
-
-def test_a_recording_cut_at_random_gives_the_same_events(corpus: Path, expected: dict[str, Any]) -> None:
-    for name, data, _ in files(corpus, expected):
-        whole = events_of(data)
-        randomness = random.Random(name)
-        for _ in range(50):
-            cuts = sorted(randomness.choices(range(len(data)), k=randomness.randint(1, 40)))
-            chunks = [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True)]
-            assert events_of(*chunks) == whole, f"{name} cut at {cuts}"
 
 
 def test_a_recording_without_its_last_line_is_cut(corpus: Path, expected: dict[str, Any]) -> None:

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import base64
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import openai
 import pytest
 
-from conformance.recordings import events_of
-from conformance.recordings import recordings as all_recordings
 from gai_stream import _json
 from gai_stream.dialects.openai import OpenAIDecoder, OpenAIEncoder
 from gai_stream.events import (
@@ -35,7 +30,7 @@ from gai_stream.events import (
     ToolResult,
     Usage,
 )
-from gai_stream.sse import SSEDecoder, SSEEncoder
+from gai_stream.sse import SSEEncoder
 
 Serve = Callable[..., str]
 START = Start("m", None, "c1")
@@ -55,37 +50,16 @@ def wire(events: list[Event]) -> bytes:
     return sse.heartbeat.join([b"", *(block for message in messages for block in sse.feed(message)), b""])
 
 
-@pytest.fixture(scope="module")
-def serve() -> Iterator[Serve]:
+@pytest.fixture
+def serve(loopback: Any) -> Serve:
     """Give events a base URL, from which any SDK reads them as chat completions."""
-    bodies: dict[str, bytes] = {}
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
-            body = bodies[self.path.split("/")[1]]
-            kind = "application/json" if body.startswith(b"{") else "text/event-stream; charset=utf-8"
-            self.send_response(200)
-            self.send_header("content-type", kind)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
 
     def base_url(events: list[Event], as_bytes: Callable[[list[Event]], bytes] = wire) -> str:
-        key = str(len(bodies))
-        bodies[key] = as_bytes(events)
-        return f"http://127.0.0.1:{server.server_port}/{key}"
+        body = as_bytes(events)
+        kind = "application/json" if body.startswith(b"{") else "text/event-stream; charset=utf-8"
+        return str(loopback(lambda path, asked: (200, {"content-type": kind}, body)))
 
-    yield base_url
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    return base_url
 
 
 class Seen:
@@ -165,18 +139,15 @@ def calls_of(events: list[Event]) -> dict[tuple[int, int], list[Any]]:
     return calls
 
 
-def recordings(corpus: Path, expected: dict[str, Any]) -> Iterator[tuple[str, list[Event]]]:
-    for name, wanted in expected.items():
-        if wanted["dialect"] == "openai-chat":
-            decoder = OpenAIDecoder()
-            messages = SSEDecoder(on_ignored=decoder.ignored).feed((corpus / name).read_bytes())
-            yield name, [event for message in messages for event in decoder.feed(message)] + decoder.finish()
+def of_chat(recorded: dict[str, list[Event]], expected: dict[str, Any]) -> dict[str, list[Event]]:
+    """Every recording in Chat Completions."""
+    return {name: events for name, events in recorded.items() if expected[name]["dialect"] == "openai-chat"}
 
 
 def test_every_recording_served_again_pleases_raw_iteration(
-    corpus: Path, expected: dict[str, Any], serve: Serve
+    recorded: dict[str, list[Event]], expected: dict[str, Any], serve: Serve
 ) -> None:
-    for name, events in recordings(corpus, expected):
+    for name, events in of_chat(recorded, expected).items():
         wanted, end = expected[name], events[-2]
         if isinstance(end, Failure):
             with pytest.raises(openai.APIError) as caught:
@@ -201,8 +172,10 @@ def test_every_recording_served_again_pleases_raw_iteration(
         assert said == (end.usage and (end.usage.input_tokens, end.usage.output_tokens, end.usage.total_tokens))
 
 
-def test_every_recording_served_again_pleases_the_helper(corpus: Path, expected: dict[str, Any], serve: Serve) -> None:
-    for name, events in recordings(corpus, expected):
+def test_every_recording_served_again_pleases_the_helper(
+    recorded: dict[str, list[Event]], expected: dict[str, Any], serve: Serve
+) -> None:
+    for name, events in of_chat(recorded, expected).items():
         wanted, end = expected[name], events[-2]
         if isinstance(end, Failure) or end == Finish("length", getattr(end, "usage", None), "length"):
             with pytest.raises((openai.APIError, openai.LengthFinishReasonError)):
@@ -218,13 +191,6 @@ def test_every_recording_served_again_pleases_the_helper(corpus: Path, expected:
             (call["id"], call["name"], call["arguments_raw"]) for call in wanted["tool_calls"]
         ]
         assert (final.usage.total_tokens if final.usage else None) == (end.usage.total_tokens if end.usage else None)
-
-
-def of_others() -> Iterator[tuple[str, list[Event]]]:
-    """Every recording of another dialect."""
-    for recording in all_recordings():
-        if recording.dialect != "openai":
-            yield recording.name, events_of(recording)
 
 
 def check_message(name: str, final: Any, events: list[Event]) -> None:
@@ -252,9 +218,11 @@ def read_whole(base_url: str) -> Any:
         return sdk.chat.completions.create(model="m", messages=[])
 
 
-def test_every_recording_in_one_piece_pleases_the_sdk(corpus: Path, expected: dict[str, Any], serve: Serve) -> None:
+def test_every_recording_in_one_piece_pleases_the_sdk(
+    recorded: dict[str, list[Event]], expected: dict[str, Any], serve: Serve
+) -> None:
     names = []
-    for name, events in (*recordings(corpus, expected), *of_others()):
+    for name, events in recorded.items():
         end = events[-2]
         # A call that was cut has no whole: its fragments are all that the client gets.
         if isinstance(end, Finish) and end.reason not in ("error", "length"):
@@ -266,9 +234,13 @@ def test_every_recording_in_one_piece_pleases_the_sdk(corpus: Path, expected: di
     assert len(names) >= 29
 
 
-def test_every_recording_of_another_dialect_pleases_both(corpus: Path, expected: dict[str, Any], serve: Serve) -> None:
+def test_every_recording_of_another_dialect_pleases_both(
+    recorded: dict[str, list[Event]], expected: dict[str, Any], serve: Serve
+) -> None:
     names = []
-    for name, events in of_others():
+    for name, events in recorded.items():
+        if expected[name]["dialect"] == "openai-chat":
+            continue
         if any(isinstance(event, ToolCall) and event.kind == "custom" for event in events):
             # The helper cannot read those, whoever sends them: they have tests of their own below.
             continue

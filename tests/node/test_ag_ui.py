@@ -57,8 +57,8 @@ def custom(seen: Seen, name: str) -> list[Any]:
     return [event["value"] for event in seen["events"] if event["type"] == "CUSTOM" and event["name"] == name]
 
 
-def test_every_recording_is_shown_whole(recordings: dict[str, list[Event]], read: Read) -> None:
-    for name, events in recordings.items():
+def test_every_recording_is_shown_whole(recorded: dict[str, list[Event]], read: Read) -> None:
+    for name, events in recorded.items():
         seen = run(read, events)
         assert content(seen) == "".join(e.text for e in events if isinstance(e, TextDelta) and not e.index), name
         thought = "".join(e.text for e in events if isinstance(e, ReasoningDelta) and not e.index)

@@ -75,9 +75,9 @@ def finish_reason(seen: Seen) -> str:
 
 @CLIENTS
 def test_every_recording_is_shown_whole(
-    client: str, profile: Any, recordings: dict[str, list[Event]], read: Read
+    client: str, profile: Any, recorded: dict[str, list[Event]], read: Read
 ) -> None:
-    for name, events in recordings.items():
+    for name, events in recorded.items():
         seen = read(client, VercelEncoder(profile=profile), events)
         said = {True: "", False: ""}
         for event in events:
