@@ -142,3 +142,45 @@ def test_a_dialect_says_how_events_are_told() -> None:
 
 def test_only_what_is_known_is_told() -> None:
     assert known(a=0, b=None, c="", d=False) == {"a": 0, "c": "", "d": False}
+
+
+class Lines(Words):
+    """A dialect whose texts, once the answer has begun, are nothing but texts."""
+
+    def _content(self, event: Content) -> list[Any]:
+        for choice in (0, 2) if isinstance(event, Start) else ():
+            self._shorten_texts(f'{{"n":{choice},"text":', "}", choice=choice, event="line")
+        return super()._content(event)
+
+
+def test_texts_go_the_short_way_where_the_dialect_says_so_and_no_others() -> None:
+    encoder = Lines("sse")
+    assert encoder.text_message("a") is None
+    encoder.feed(START)
+    line = ServerSentEvent('{"n":0,"text":"\\u2028é�"}', event="line")
+    assert encoder.feed(TextDelta("\u2028é\ud800")) == [encoder.text_message("\u2028é\ud800")] == [line]
+    assert encoder.feed(TextDelta("a", index=2)) == [ServerSentEvent('{"n":2,"text":"a"}', event="line")]
+    assert encoder.text_message("") is None
+    for event in (TextDelta(""), TextDelta("a", index=1), TextDelta("a", refusal=True)):
+        assert [message.event for message in encoder.feed(event)] == ["text"]
+
+
+@pytest.mark.parametrize("end", [Finish("stop"), Finish("error"), Failure("internal", "no"), Done(), None])
+def test_no_text_goes_the_short_way_behind_the_end(end: Event | None) -> None:
+    encoder = Lines("sse")
+    encoder.feed(START)
+    if end is None:
+        encoder.finish()
+        with pytest.raises(RuntimeError, match=r"^Lines: feed after finish$"):
+            encoder.feed(TextDelta("a"))
+    else:
+        encoder.feed(end)
+        assert encoder.feed(TextDelta("a")) == []
+    assert encoder.text_message("a") is None
+
+
+def test_no_text_goes_the_short_way_as_ndjson() -> None:
+    encoder = Lines("ndjson")
+    encoder.feed(START)
+    assert encoder.text_message("a") is None
+    assert encoder.feed(TextDelta("a")) == [{"text": "a"}]
