@@ -148,7 +148,7 @@ async def test_a_wait_that_is_too_long_is_left_to_you() -> None:
 
 @pytest.mark.anyio
 async def test_the_total_timeout_is_for_all_attempts() -> None:
-    asked = Asked(busy(), busy(), good(), retries=Retries(5, 10, 10), total_timeout=12)
+    asked = Asked(busy(), busy(), good(), retries=Retries(5, 10, 10), total_timeout=9.5)
     _, error = await asked.run()
     assert error is not None
     assert error.message == "busy"
