@@ -25,6 +25,7 @@ from gai_stream.asgi.errors import refuse
 from gai_stream.asgi.streams import StreamOptions
 from gai_stream.dialects.gai_v1 import make_request_id
 from gai_stream.exceptions import ProviderError
+from gai_stream.providers import ChatRequest
 from gai_stream.providers.requests import codec, names, portable
 
 from .answers import answer
@@ -172,7 +173,7 @@ class _Gateway:
         theirs = getattr(provider, "dialect", None)
         own = theirs in names() and codec(theirs) is codec(client.dialect)
         request = msgspec.structs.replace(
-            asked.request if own else portable(asked.request),
+            asked.request if own else _without_its_own_words(asked.request),
             model=provider_model,
             trace_id=caller.trace_id,
             idempotency_key=caller.idempotency_key,
@@ -247,6 +248,16 @@ class _Gateway:
         """Answer a request for a list of models."""
         self._admitted(request)
         return JSONResponse(made(self._routes))
+
+
+def _without_its_own_words(request: ChatRequest) -> ChatRequest:
+    """Return what any provider understands. Raises ProviderError where the answer would be to another question."""
+    for key in ("previous_response_id", "conversation"):
+        if request.extra.get(key) is not None:
+            raise ProviderError("unsupported", f"{key} cannot be followed here; send the whole conversation as input")
+    if request.extra.get("n", 1) not in (1, None):
+        raise ProviderError("unsupported", "n must be 1: the provider behind this model gives one answer")
+    return portable(request)
 
 
 def _list_for(request: Request) -> Callable[[Routes], dict[str, Any]]:

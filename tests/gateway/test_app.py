@@ -234,6 +234,23 @@ async def test_what_only_its_own_api_knows_stays_behind(opened: Any, apis: Any, 
     assert house.asked[0].extra["logit_bias"] == {"1": 2}
 
 
+@pytest.mark.parametrize(
+    ("name", "body", "reason"),
+    [
+        ("openai_responses", {"previous_response_id": "resp_1"}, "previous_response_id cannot be followed here; send"),
+        ("openai_responses", {"conversation": "conv_1"}, "conversation cannot be followed here; send"),
+        ("openai", {"n": 2}, "n must be 1: the provider behind this model gives one answer"),
+    ],
+)
+async def test_what_no_other_provider_can_do_is_refused_rather_than_forgotten(
+    name: str, body: dict[str, Any], reason: str, opened: Any, apis: Any, remembering: Any
+) -> None:
+    response = await apis[name].ask(await opened(remembering()), stream=True, body=body)
+    assert response.status == 400
+    assert apis[name].error_in(response.json()).startswith(reason)
+    assert (await apis["openai"].ask(await opened(remembering()), stream=True, body={"n": 1})).status == 200
+
+
 async def test_a_client_that_leaves_before_its_answer_in_one_piece_stops_the_provider(
     opened: Any, apis: Any, remembering: Any, answer: Any
 ) -> None:
