@@ -19,7 +19,7 @@ class Seen(NamedTuple):
     """
 
     text: str = ""
-    reasoning: str | None = None
+    reasoning: str = ""
     calls: Sequence[tuple[str, Any]] = ()
     reason: str | None = None
     usage: tuple[int, int] | None = None
@@ -140,14 +140,14 @@ def differences(seen: Seen, wanted: Seen, recording: Recording) -> list[str]:
     for what, is_, must in (
         ("text", seen.text, wanted.text),
         ("tool calls", calls, wanted.calls),
-        ("reasoning", seen.reasoning, wanted.reasoning if seen.reasoning is not None else None),
+        ("reasoning", seen.reasoning, wanted.reasoning),
         ("finish reason", seen.reason, wanted.reason),
-        ("usage", seen.usage, wanted.usage if seen.usage is not None else None),
+        ("usage", seen.usage, wanted.usage),
     ):
         if wanted.error is not None and what in ("finish reason", "usage"):
             continue
         if is_ != must:
             found.append(f"{what}: {str(is_)[:200]!r} instead of {str(must)[:200]!r}")
-    if (seen.error is None) != (wanted.error is None):
+    if (seen.error is None) != (wanted.error is None) or (wanted.error or "") not in (seen.error or ""):
         found.append(f"error: {seen.error!r} instead of {wanted.error!r}")
     return found

@@ -40,6 +40,8 @@ def run(targets: Sequence[Target] = TARGETS) -> list[Cell]:
             wanted = expected(recording, target.dialect)
             if not target.tells_reason:
                 wanted = wanted._replace(reason=None)
+            if not target.tells_usage:
+                wanted = wanted._replace(usage=None)
             try:
                 url = address(target, number)
                 if target.name in CLIENTS:

@@ -27,9 +27,10 @@ Every recorded stream, decoded, served in every dialect over loopback HTTP, and 
 `make conformance` writes this page, and CI fails where it would differ.
 
 A cell counts the recordings that the client read without an exception and with everything that must survive: the
-text and the tool calls (names, inputs, order), the finish reason, and, where the client shows them, reasoning and token
-counts; for a recording that ends in an error, all that came before it, and an error. What must be seen is computed from
-the corpus's own expectations, which the providers' SDKs made, not from our decoders.
+text, the reasoning and the tool calls (names, inputs, order), the finish reason and the token counts (where the
+protocol has a place for them); for a recording that ends in an error, all that came before it, and the error in its
+words. What must be seen is computed from the corpus's own expectations, which the providers' SDKs made, not from our
+decoders.
 """
 
 

@@ -26,13 +26,14 @@ __all__ = ["TARGETS", "Target", "serving"]
 class Target(NamedTuple):
     """One encoder as one client reads it: `name` is the client's, `options` are the encoder's.
 
-    `tells_reason` says whether the protocol has a place for the finish reason.
+    `tells_reason` and `tells_usage` say whether the protocol has a place for the finish reason and for token counts.
     """
 
     name: str
     dialect: str
     options: Mapping[str, Any] = MappingProxyType({})
     tells_reason: bool = True
+    tells_usage: bool = True
 
     def encoder(self) -> Any:
         """Return an encoder for one answer."""
@@ -47,9 +48,9 @@ TARGETS: Final = (
     Target("anthropic", "anthropic"),
     Target("gemini", "gemini"),
     Target("ollama", "ollama"),
-    Target("vercel 5", "vercel", {"profile": 5}, tells_reason=False),
-    Target("vercel 6", "vercel", {"profile": 6}),
-    Target("vercel 7", "vercel", {"profile": 7}),
+    Target("vercel 5", "vercel", {"profile": 5}, tells_reason=False, tells_usage=False),
+    Target("vercel 6", "vercel", {"profile": 6}, tells_usage=False),
+    Target("vercel 7", "vercel", {"profile": 7}, tells_usage=False),
     Target("ag_ui", "ag_ui"),
     Target("gai", "gai"),
     Target("gai_v1", "gai_v1"),

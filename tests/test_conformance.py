@@ -17,7 +17,13 @@ from conformance.recordings import Recording
 from conformance.report import page
 from conformance.server import TARGETS
 
-ENTRY: dict[str, Any] = {"text": "Hi", "reasoning": "", "tool_calls": [], "finish_reason": "stop"}
+ENTRY: dict[str, Any] = {
+    "text": "Hi",
+    "reasoning": "",
+    "tool_calls": [],
+    "finish_reason": "stop",
+    "usage": {"input_tokens": 3, "output_tokens": 4},
+}
 RECORDING = Recording("openai/x.sse", "openai", ENTRY)
 CALL = {"name": "f", "arguments": {"a": 1}}
 
@@ -55,13 +61,14 @@ def test_every_target_has_a_reader() -> None:
         ({"calls": [("f", {})]}, ["tool calls: \"[('f', {})]\" instead of '[]'"]),
         ({"reasoning": "x"}, ["reasoning: 'x' instead of ''"]),
         ({"reason": None}, ["finish reason: 'None' instead of 'stop'"]),
-        ({"usage": (1, 2)}, ["usage: '(1, 2)' instead of 'None'"]),
+        ({"usage": (1, 2)}, ["usage: '(1, 2)' instead of '(3, 4)'"]),
+        ({"usage": None}, ["usage: 'None' instead of '(3, 4)'"]),
         ({"error": "boom"}, ["error: 'boom' instead of None"]),
     ],
 )
 def test_a_difference_is_seen(seen: dict[str, Any], wrong: list[str]) -> None:
     wanted = expected_of(ENTRY)
-    assert differences(Seen(**{"text": "Hi", "reason": "stop", **seen}), wanted, RECORDING) == wrong
+    assert differences(Seen(**{"text": "Hi", "reason": "stop", "usage": (3, 4), **seen}), wanted, RECORDING) == wrong
 
 
 def expected_of(entry: dict[str, Any], target: str = "openai") -> Seen:
@@ -70,10 +77,13 @@ def expected_of(entry: dict[str, Any], target: str = "openai") -> Seen:
 
 def test_a_call_that_was_cut_is_not_asked_for_and_an_error_is() -> None:
     cut = {**ENTRY, "tool_calls": [{**CALL, "arguments_invalid_json": True}], "finish_reason": "length"}
-    seen = Seen("Hi", calls=[("f", {"a": 1})], reason="length")
+    seen = Seen("Hi", calls=[("f", {"a": 1})], reason="length", usage=(3, 4))
     assert differences(seen, expected_of(cut), RECORDING._replace(wanted=cut)) == []
     failed = {**ENTRY, "error": {"message": "boom"}, "finish_reason": None}
-    assert differences(Seen("Hi", error="bang"), expected_of(failed), RECORDING._replace(wanted=failed)) == []
+    assert differences(Seen("Hi", error="status: boom"), expected_of(failed), RECORDING._replace(wanted=failed)) == []
+    assert differences(Seen("Hi", error="bang"), expected_of(failed), RECORDING._replace(wanted=failed)) == [
+        "error: 'bang' instead of 'boom'"
+    ]
     assert differences(Seen("Hi"), expected_of(failed), RECORDING._replace(wanted=failed)) == [
         "error: None instead of 'boom'"
     ]
